@@ -61,7 +61,6 @@ const GROUPS: [(&str, &[Section]); 4] = [
 /// A group of sections.
 #[derive(Debug)]
 pub(crate) struct NavGroup {
-    /// Title.
     pub(crate) title: &'static str,
     /// Sections that the operator may open.
     pub(crate) items: Vec<NavItem>,
@@ -70,7 +69,6 @@ pub(crate) struct NavGroup {
 /// A section.
 #[derive(Debug)]
 pub(crate) struct NavItem {
-    /// Title.
     pub(crate) title: &'static str,
     /// Path of its list.
     pub(crate) path: &'static str,

@@ -42,7 +42,6 @@ const MAX_CHANGED_SUBJECTS: usize = 20_000;
 /// An install with the account's host and token pair.
 #[derive(Debug, Clone)]
 pub(crate) struct InstallAccess {
-    /// The install.
     pub(crate) install: Install,
     /// The account's host.
     pub(crate) host: String,
@@ -67,7 +66,6 @@ pub(crate) struct InstallCache {
     accesses: Cache<(WidgetId, AccountId), CacheEntry<InstallAccess>>,
     /// Seats that users have. That a user has none is not cached.
     seats: Cache<(InstallId, UserId), CacheEntry<Seat>>,
-    /// Plans on offer.
     offers: Cache<WidgetId, CacheEntry<Vec<Plan>>>,
     /// Subscriptions of installs, for handshakes.
     subscriptions: Cache<InstallId, CacheEntry<InstallSubscription>>,
@@ -208,7 +206,6 @@ impl InstallCache {
         insert(&self.seats, (install, seat.user), epoch, seat);
     }
 
-    /// Inserts the plans that a widget offers.
     pub(crate) fn insert_offer(&self, epoch: Option<ReadEpoch>, widget: WidgetId, plans: Vec<Plan>) {
         let Some(epoch) = epoch else { return };
         insert(&self.offers, widget, epoch, plans);

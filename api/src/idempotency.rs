@@ -16,7 +16,6 @@ const MAX_KEY_LEN: usize = 120;
 pub(crate) struct KeyHeader(pub(crate) String);
 
 impl KeyHeader {
-    /// Reads the header.
     fn read(request: &Request) -> Result<Self, Problem> {
         let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else {
             let detail = format!(

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use flysk_store::{Conn, Pool, StoreResult, answered, repeat_contended};
 
-/// Rows per transaction.
 const ROWS_PER_TRANSACTION: usize = 256;
 
 /// Rows of one table that wait to be written.
@@ -89,7 +88,6 @@ impl<R: WaitingRows> WriteBuffer<R> {
         }
     }
 
-    /// Takes all rows.
     pub(crate) fn take(&self) -> Vec<R::Row> {
         let taken = std::mem::take(&mut *self.waiting());
         taken.rows.into_rows()

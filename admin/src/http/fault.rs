@@ -62,7 +62,6 @@ impl Fault {
         Self::Refused(format!("Поле «{label}»: это не JSON, ошибка в строке {line}, знак {column}."))
     }
 
-    /// A conflict with this text.
     pub(crate) fn conflict(text: impl Into<String>) -> Self {
         Self::Conflict(text.into())
     }

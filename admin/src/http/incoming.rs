@@ -21,9 +21,7 @@ const MAX_USER_AGENT_LEN: usize = 200;
 /// A request with its form.
 #[derive(Debug)]
 pub(crate) struct Incoming {
-    /// Method.
     pub(crate) method: Method,
-    /// Path.
     pub(crate) path: String,
     /// Query string.
     pub(crate) query: Pairs,
@@ -95,7 +93,6 @@ impl Incoming {
         parse_param(self.id.as_deref())
     }
 
-    /// The value of a cookie.
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         let pairs = self.cookies.split(';').filter_map(|cookie| cookie.trim().split_once('='));
         pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)

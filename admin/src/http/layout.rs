@@ -46,7 +46,6 @@ pub(crate) struct Layout {
 /// Receiver of an answer that no page gives.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Caller<'a> {
-    /// An operator.
     Operator(&'a FoundOperator),
     /// A vendor's user.
     Vendor(&'a FoundUser),

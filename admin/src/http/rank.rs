@@ -74,14 +74,12 @@ ranks! {
 pub(crate) enum Missing {
     /// A larger role.
     Role(OperatorRole),
-    /// A right.
     Right(OperatorRight),
 }
 
 /// A signed-in operator with at least the rank `R`.
 #[derive(Debug)]
 pub(crate) struct Acting<R> {
-    /// Id of the operator.
     pub(crate) id: OperatorId,
     /// Login, for the audit log.
     pub(crate) login: String,
@@ -93,7 +91,6 @@ pub(crate) struct Acting<R> {
     pub(crate) rights: OperatorRights,
     /// Height of the rows of tables.
     pub(crate) row_density: RowDensity,
-    /// The session.
     pub(crate) session: Session,
     rank: PhantomData<fn() -> R>,
 }

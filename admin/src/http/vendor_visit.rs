@@ -45,7 +45,6 @@ impl Demand for Proved {
 /// A signed-in user of one vendor. Values are made by the gate alone.
 #[derive(Debug)]
 pub(crate) struct ActingVendor<D> {
-    /// Id of the user.
     pub(crate) id: VendorUserId,
     /// The vendor: every statement of the page names it.
     pub(crate) vendor: VendorId,
@@ -55,7 +54,6 @@ pub(crate) struct ActingVendor<D> {
     pub(crate) name: String,
     /// Name of the vendor to show.
     pub(crate) vendor_name: String,
-    /// The session.
     pub(crate) session: VendorSession,
     demand: PhantomData<fn() -> D>,
 }
@@ -87,7 +85,6 @@ pub(crate) struct VendorVisit<D> {
     pub(crate) deps: Deps,
     /// The user.
     pub(crate) who: ActingVendor<D>,
-    /// The request.
     pub(crate) request: Incoming,
 }
 
@@ -96,11 +93,8 @@ pub(crate) struct VendorVisit<D> {
 pub(crate) struct VendorNewcomer {
     /// Stores and keys.
     pub(crate) deps: Deps,
-    /// The request.
     pub(crate) request: Incoming,
-    /// The user.
     pub(crate) user: users::VendorUser,
-    /// The session.
     pub(crate) session: VendorSession,
 }
 
@@ -128,7 +122,6 @@ impl<D: Demand> VendorVisit<D> {
         Layout::of_vendor(self, title.into())
     }
 
-    /// A page.
     #[expect(clippy::unused_self, reason = "handlers answer through their visit")]
     pub(crate) fn page(&self, template: &impl askama::Template) -> Result<Response, Fault> {
         respond::page(poem::http::StatusCode::OK, template)

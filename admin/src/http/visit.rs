@@ -26,7 +26,6 @@ pub(crate) struct Visit<R> {
     pub(crate) deps: Deps,
     /// The operator.
     pub(crate) who: Acting<R>,
-    /// The request.
     pub(crate) request: Incoming,
 }
 
@@ -35,7 +34,6 @@ pub(crate) struct Visit<R> {
 pub(crate) struct Guest {
     /// Stores and keys.
     pub(crate) deps: Deps,
-    /// The request.
     pub(crate) request: Incoming,
 }
 
@@ -44,11 +42,8 @@ pub(crate) struct Guest {
 pub(crate) struct Newcomer {
     /// Stores and keys.
     pub(crate) deps: Deps,
-    /// The request.
     pub(crate) request: Incoming,
-    /// The operator.
     pub(crate) operator: operators::Operator,
-    /// The session.
     pub(crate) session: Session,
 }
 
@@ -104,7 +99,6 @@ impl<R: Rank> Visit<R> {
         Layout::of(self, title.into())
     }
 
-    /// A page.
     #[expect(clippy::unused_self, reason = "handlers answer through their visit")]
     pub(crate) fn page(&self, template: &impl askama::Template) -> Result<Response, Fault> {
         respond::page(poem::http::StatusCode::OK, template)

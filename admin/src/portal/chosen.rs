@@ -7,7 +7,6 @@ use flysk_store::portal::{OwnWidget, widgets};
 use crate::http::{Demand, Fault, Pairs, VendorVisit};
 use crate::view::Field;
 
-/// The widget in the path.
 pub(super) async fn widget_in_path<D: Demand>(
     visit: &VendorVisit<D>,
     conn: &mut Conn,
@@ -16,7 +15,6 @@ pub(super) async fn widget_in_path<D: Demand>(
     widgets::find(conn, visit.who.vendor, id).await?.ok_or(Fault::NotFound)
 }
 
-/// The widget in a form.
 pub(super) async fn widget_in_form<D: Demand>(
     visit: &VendorVisit<D>,
     conn: &mut Conn,

@@ -23,7 +23,6 @@ pub(super) struct FilteredPage {
     pub(super) path: &'static str,
     /// Explanation below the heading.
     pub(super) text: &'static str,
-    /// Fields of the filter.
     pub(super) fields: Vec<Field>,
     /// Tables.
     pub(super) sections: Vec<Section>,

@@ -14,7 +14,6 @@ use crate::sign_in::session::find_open;
 pub(crate) struct FoundUser {
     /// The user, who is not disabled.
     pub(crate) user: VendorUser,
-    /// The session.
     pub(crate) session: VendorSession,
 }
 

@@ -21,7 +21,6 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Counters for this login and this address.
     pub(super) fn of(login: &str, address: &str) -> Self {
         // A login that is no login is counted under one name, so that the table does not grow by guesses.
         let plain =
@@ -100,7 +99,6 @@ impl Counters {
 /// Ends of the lock-outs of an operator that are in force.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Locks {
-    /// From signing in.
     pub(crate) sign_in: Option<DateTime<Utc>>,
     /// From giving codes in a session.
     pub(crate) proof: Option<DateTime<Utc>>,

@@ -125,11 +125,8 @@ pub(crate) fn refused(purpose: PasskeyPurpose, refusal: PasskeyRefusal) -> Value
 pub(super) struct Attempt<'a> {
     /// Stores and keys.
     pub(super) deps: &'a Deps,
-    /// The request.
     pub(super) request: &'a Incoming,
-    /// The operator.
     pub(super) operator: &'a Operator,
-    /// The session.
     pub(super) session: &'a Session,
     /// Purpose of the challenge.
     pub(super) purpose: PasskeyPurpose,

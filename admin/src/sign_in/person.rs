@@ -28,13 +28,11 @@ pub(crate) trait SignsIn: Principal {
     /// URL of the application.
     fn url(deps: &Deps) -> &Url;
 
-    /// Id of a new session.
     fn new_session_id(clock: &dyn Clock) -> Self::SessionId;
 
     /// Associated data of the sealed secret of the second factor.
     fn totp_aad(self) -> String;
 
-    /// Finds the person.
     fn find(self, conn: &mut Conn) -> impl Future<Output = StoreResult<Option<Self::Person>>> + Send;
 
     /// Removes what stood for the second factor besides codes, because another one was set up.
@@ -43,10 +41,8 @@ pub(crate) trait SignsIn: Principal {
 
 /// The row of a person who signs in.
 pub(crate) trait Person: Send + Sync {
-    /// Id of the person.
     type Id: SignsIn<Person = Self>;
 
-    /// The id.
     fn id(&self) -> Self::Id;
 
     /// Whether the person may sign in.

@@ -31,7 +31,6 @@ const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 pub(crate) struct FoundOperator {
     /// The operator, who is not disabled.
     pub(crate) operator: Operator,
-    /// The session.
     pub(crate) session: Session<OperatorId>,
 }
 

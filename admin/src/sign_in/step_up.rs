@@ -26,7 +26,6 @@ pub(crate) enum Proof<'a> {
 }
 
 impl<'a> Proof<'a> {
-    /// The proof in a form.
     pub(crate) fn in_form(form: &'a Pairs) -> Option<Self> {
         let passkey = form.get(PROOF_PASSKEY_FIELD).map(Self::Passkey);
         passkey.or_else(|| form.get(PROOF_FIELD).map(Self::Code))

@@ -42,7 +42,6 @@ impl Tone {
 pub(crate) enum Cell {
     /// Nothing.
     Empty,
-    /// Text.
     Text(String),
     /// An id or code, with a button that copies it.
     Code(String),
@@ -64,7 +63,6 @@ pub(crate) enum Cell {
         /// The number in decimal notation with a point; of a duration, its seconds.
         value: String,
     },
-    /// A state.
     State {
         /// Label in Russian.
         label: String,
@@ -98,7 +96,6 @@ impl Cell {
         code.map_or(Self::Empty, Self::code)
     }
 
-    /// A link.
     #[expect(clippy::needless_pass_by_value, reason = "callers pass ids and numbers, which are Copy")]
     pub(crate) fn link(href: impl Into<String>, text: impl ToString) -> Self {
         Self::Link { href: href.into(), text: text.to_string() }
@@ -121,7 +118,6 @@ impl Cell {
         Self::Measure { text: format::coins(amount), value }
     }
 
-    /// A number.
     pub(crate) fn number(number: impl TryInto<i64>) -> Self {
         let measure = |number: i64| Self::Measure { text: format::number(number), value: number.to_string() };
         number.try_into().map_or(Self::Empty, measure)
@@ -136,7 +132,6 @@ impl Cell {
         ms.map_or(Self::Empty, measure)
     }
 
-    /// A state.
     pub(crate) fn state(label: impl Into<String>, tone: Tone) -> Self {
         Self::State { label: label.into(), tone }
     }

@@ -23,7 +23,6 @@ pub(crate) const TAXATIONS: [(&str, &str); 5] = [
     ("patent", "патент"),
 ];
 
-/// VAT rates.
 pub(crate) const VAT_RATES: [(VatRate, &str); 7] = [
     (VatRate::None, "без НДС"),
     (VatRate::Vat0, "0 %"),

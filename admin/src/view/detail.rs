@@ -8,11 +8,9 @@ use crate::http::respond::Layout;
 /// A titled table, or the text that stands for an empty one.
 #[derive(Debug)]
 pub(crate) struct Section {
-    /// Title.
     pub(crate) title: String,
     /// Explanation above the table.
     pub(crate) text: String,
-    /// The table.
     pub(crate) table: Table,
     /// Text instead of an empty table.
     pub(crate) empty: &'static str,
@@ -47,7 +45,6 @@ impl Section {
 pub(crate) struct DetailPage {
     /// Frame of the page.
     pub(crate) layout: Layout,
-    /// Heading.
     pub(crate) heading: String,
     /// State beside the heading.
     pub(crate) state: Option<Cell>,
@@ -59,7 +56,6 @@ pub(crate) struct DetailPage {
     pub(crate) is_live: bool,
     /// States that the object passes, and which of them it is in.
     pub(crate) machine: Vec<(String, bool)>,
-    /// Facts.
     pub(crate) facts: Vec<(&'static str, Cell)>,
     /// Values of which each takes the whole width, such as JSON.
     pub(crate) blocks: Vec<(&'static str, Cell)>,

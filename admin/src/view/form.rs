@@ -1,6 +1,5 @@
 //! Forms: acts and filters.
 
-/// Kind of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     /// One line.
@@ -9,7 +8,6 @@ pub(crate) enum FieldKind {
     Password,
     /// A whole number.
     Number,
-    /// A date.
     Date,
     /// Several lines.
     Lines,
@@ -24,13 +22,10 @@ pub(crate) enum FieldKind {
 /// A field of a form.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
-    /// Name.
     pub(crate) name: &'static str,
     /// Label in Russian.
     pub(crate) label: &'static str,
-    /// Kind.
     pub(crate) kind: FieldKind,
-    /// Value.
     pub(crate) value: String,
     /// Whether it must be filled in.
     pub(crate) required: bool,
@@ -48,7 +43,6 @@ impl Field {
         Self::new(name, label, FieldKind::Text)
     }
 
-    /// A password.
     pub(crate) fn password(name: &'static str, label: &'static str) -> Self {
         Self::new(name, label, FieldKind::Password)
     }
@@ -58,7 +52,6 @@ impl Field {
         Self::new(name, label, FieldKind::Number)
     }
 
-    /// A date.
     pub(crate) fn date(name: &'static str, label: &'static str) -> Self {
         Self::new(name, label, FieldKind::Date)
     }
@@ -78,7 +71,6 @@ impl Field {
         Self::new(name, "", FieldKind::Hidden).value(value)
     }
 
-    /// A choice.
     pub(crate) fn choice<V: ToString, L: ToString>(
         name: &'static str,
         label: &'static str,

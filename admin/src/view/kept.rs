@@ -101,18 +101,15 @@ const LABELS: [(&str, &str); 86] = [
 /// A field of a refused form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeptField {
-    /// Name.
     pub(crate) name: String,
     /// Label in Russian; the name of a field that has none.
     pub(crate) label: String,
-    /// Value.
     pub(crate) value: String,
     /// Whether it is sent but not shown.
     pub(crate) hidden: bool,
 }
 
 impl KeptField {
-    /// A field with this name and value.
     pub(crate) fn new((name, value): (String, String)) -> Self {
         let label = label_of(&LABELS, &name).to_owned();
         let hidden = HIDDEN_FIELDS.contains(&name.as_str());

@@ -10,7 +10,6 @@ const HEIGHT: f64 = 30.0;
 /// Paths of a sparkline in a drawing of 100 × 30.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sparkline {
-    /// The line.
     pub(crate) line: String,
     /// The area below it.
     pub(crate) area: String,

@@ -2,12 +2,10 @@
 
 use super::Cell;
 
-/// A table.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     /// Titles of the columns.
     pub(crate) head: Vec<&'static str>,
-    /// Rows.
     pub(crate) rows: Vec<Row>,
 }
 

@@ -17,7 +17,6 @@ const HASH_BYTES: usize = 32;
 /// Size of the identifier of a model of authenticators, in bytes.
 const AAGUID_BYTES: usize = 16;
 
-/// Authenticator data.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AuthenticatorData<'a> {
     rp_id_hash: &'a [u8],
@@ -28,10 +27,8 @@ pub(super) struct AuthenticatorData<'a> {
     pub(super) credential: Option<AttestedCredential<'a>>,
 }
 
-/// A new credential.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AttestedCredential<'a> {
-    /// Id of the credential.
     pub(super) id: &'a [u8],
     /// Public key, as a `COSE_Key`.
     pub(super) public_key: &'a [u8],

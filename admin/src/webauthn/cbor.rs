@@ -8,9 +8,7 @@ const MAX_DEPTH: u8 = 8;
 pub(super) enum Item<'a> {
     /// A number.
     Integer(i64),
-    /// Bytes.
     Bytes(&'a [u8]),
-    /// Text.
     Text(&'a str),
     /// Pairs of key and value in their order.
     Map(Vec<(Item<'a>, Item<'a>)>),

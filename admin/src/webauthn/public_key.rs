@@ -24,7 +24,6 @@ const COORDINATE_BYTES: usize = 32;
 /// Head of an uncompressed point.
 const UNCOMPRESSED: u8 = 4;
 
-/// A public key.
 #[derive(Debug)]
 pub(super) enum PublicKey<'a> {
     /// ECDSA with P-256 and SHA-256: an uncompressed point.

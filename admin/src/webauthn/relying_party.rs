@@ -34,7 +34,6 @@ pub(crate) struct RelyingParty {
 /// User that a new passkey is created for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct User<'a> {
-    /// Id of the operator.
     pub(crate) id: OperatorId,
     /// Name to sign in with.
     pub(crate) login: &'a str,

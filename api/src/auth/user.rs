@@ -9,18 +9,15 @@ use crate::problem::{Problem, ProblemCode};
 /// A user of a widget in an account.
 #[derive(Debug)]
 pub(crate) struct WidgetUser {
-    /// The widget.
     pub(crate) widget: Widget,
     /// The widget's install in the user's account.
     pub(crate) install: Install,
-    /// The user.
     pub(crate) user_id: UserId,
     /// Whether the user is an administrator of the account.
     pub(crate) is_admin: bool,
 }
 
 impl WidgetUser {
-    /// The user's account.
     pub(crate) fn account_id(&self) -> AccountId {
         self.install.account_id
     }

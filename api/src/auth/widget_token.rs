@@ -37,11 +37,9 @@ pub(crate) struct VerifiedToken {
     pub(crate) install: Option<Install>,
     /// The install's wallet. Expired holds and lots may not be released yet.
     pub(crate) wallet: Option<WalletRow>,
-    /// The account.
     pub(crate) account_id: AccountId,
     /// The account's host, from the issuer of the token.
     pub(crate) host: AccountHost,
-    /// The user.
     pub(crate) user_id: UserId,
     /// Whether the user is an administrator of the account; `false` if the token does not contain it.
     pub(crate) is_admin: bool,

@@ -54,7 +54,6 @@ pub(super) struct Acting {
     browser: String,
 }
 
-/// Query of a link.
 #[derive(Deserialize)]
 pub(super) struct LinkQuery {
     #[serde(default)]

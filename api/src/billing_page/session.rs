@@ -70,7 +70,6 @@ struct SignedLink {
 pub(super) struct Visitor {
     /// The current row of the install.
     pub(super) install: Install,
-    /// The user.
     pub(super) user_id: UserId,
     /// Whether the user was an administrator of the account at the handshake that issued the link.
     pub(super) is_admin: bool,

@@ -37,7 +37,6 @@ pub(super) struct Shop {
     pub(super) balance: Option<String>,
     /// Held coins, if there are any.
     pub(super) held: Option<String>,
-    /// Packages on offer.
     pub(super) packages: Vec<Offer>,
     /// Whether a sum is chosen instead of a package.
     pub(super) is_sum: bool,
@@ -71,7 +70,6 @@ pub(super) struct Shop {
 
 #[expect(clippy::unused_self, reason = "the template calls methods of its context")]
 impl Shop {
-    /// Price of a coin.
     fn coin_price(&self) -> String {
         roubles(COIN_PRICE)
     }

@@ -163,7 +163,6 @@ impl WaitingRows for WaitingErrors {
 pub(crate) struct Caller(Arc<OnceLock<WidgetId>>);
 
 impl Caller {
-    /// Notes the widget of a request.
     pub(crate) fn note(request: &Request, widget: WidgetId) {
         if let Some(Self(caller)) = request.data::<Self>() {
             // A second authentication of the request finds the same widget.

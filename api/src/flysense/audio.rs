@@ -34,7 +34,6 @@ const MEDIA_TYPES: [&str; 7] = [
 pub(crate) struct AudioBody(Body);
 
 impl AudioBody {
-    /// A body of audio.
     pub(super) fn new(body: Body) -> Self {
         Self(body)
     }

@@ -9,19 +9,15 @@ use crate::auth::{WidgetCaller, WidgetUser};
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
-/// A user of FlySense.
 #[derive(Debug)]
 pub(super) struct FlysenseUser {
-    /// The account's row in FlySense.
     pub(super) account: AccountRow,
-    /// The user.
     pub(super) user_id: UserId,
     /// Whether the user is an administrator of the account.
     pub(super) is_admin: bool,
 }
 
 impl FlysenseUser {
-    /// The account.
     pub(super) fn account_id(&self) -> AccountId {
         self.account.account_id
     }

@@ -17,7 +17,6 @@ use flysk_store::{StoreResult, answered, repeat_contended};
 pub(crate) struct Webhook {
     /// The install whose address was called.
     pub(crate) install: InstallId,
-    /// The body.
     pub(crate) body: Bytes,
     /// Trace of the request, for its job.
     pub(crate) trace: Trace,

@@ -351,7 +351,6 @@ fn generators_understand_it(document: &Value) -> Vec<String> {
 /// Returns the faults of a document.
 type Rule = fn(&Value) -> Vec<String>;
 
-/// The rules.
 const RULES: [(&str, Rule); 11] = [
     ("operations are named", operations_are_named),
     ("schemas are named", schemas_are_named),

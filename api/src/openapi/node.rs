@@ -22,7 +22,6 @@ pub(super) enum Node {
 impl Node {
     pub(super) const NULL: Self = Self::Leaf(Value::Null);
 
-    /// A string.
     pub(super) fn string(text: impl Into<String>) -> Self {
         Self::Leaf(Value::String(text.into()))
     }

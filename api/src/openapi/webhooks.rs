@@ -112,7 +112,6 @@ fn example_of_subscription() -> Value {
         "invoice_id": "inv_01KCQJ7B2N4Q6S8V0X2Z4B6D8F", "days_before": null, "charges_on": null})
 }
 
-/// Summary of a kind.
 const fn summary(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Install => "An account installed the widget.",

@@ -359,7 +359,6 @@ pub(super) async fn find(deps: &Deps, widget: &Widget, id: &str) -> Result<Event
     event.filter(|event| event.widget_id == widget.id).ok_or_else(unknown)
 }
 
-/// The number in a cursor.
 pub(super) fn cursor_number(cursor: Option<&str>) -> Result<Option<u64>, Problem> {
     let invalid = |_| Problem::new(ProblemCode::BadRequest, "`cursor` must be the `next` of a page");
     cursor.map(str::parse).transpose().map_err(invalid)

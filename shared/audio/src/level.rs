@@ -82,7 +82,6 @@ impl LevelMeter {
     }
 }
 
-/// The byte of a level.
 pub(crate) fn to_byte(level_db: f32) -> u8 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
     let byte = ((level_db - SILENCE_DB) * 2.0) as u8;

@@ -277,7 +277,6 @@ fn copy_range(recording: &Recording, range: Range<u64>, output: &Path) -> io::Re
     io::copy(&mut input.take(range.end - range.start), &mut open_truncated(output)?)
 }
 
-/// Opens the output and truncates it.
 fn open_truncated(output: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(true).open(output)
 }

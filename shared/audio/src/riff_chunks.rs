@@ -35,7 +35,6 @@ const TRAILING_CHUNKS: [&[u8; 4]; 16] = [
 /// The head of a WAV file, up to its first sample.
 #[derive(Debug)]
 pub(crate) struct Chunks {
-    /// The format chunk.
     pub format: Vec<u8>,
     /// Whether the file has a RIFF header (not RF64) and its chunks follow each other as declared.
     pub plain: bool,

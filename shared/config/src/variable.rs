@@ -36,7 +36,6 @@ impl Variable {
         Self { name, presence: Presence::Required(development), secrecy: Secrecy::Public, description }
     }
 
-    /// A variable with a default value.
     pub(super) const fn with_default(
         name: &'static str,
         default: &'static str,
@@ -45,7 +44,6 @@ impl Variable {
         Self { name, presence: Presence::Default(default), secrecy: Secrecy::Public, description }
     }
 
-    /// An optional variable.
     pub(super) const fn optional(
         name: &'static str,
         example: &'static str,

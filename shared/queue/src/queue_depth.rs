@@ -56,7 +56,6 @@ pub(super) async fn record_periodically<App: Send + Sync + 'static>(
 struct DepthCount {
     /// Jobs are due if they are due at this time.
     began_at: DateTime<Utc>,
-    /// States that are counted.
     states: usize,
     /// Where the next slice of the next state begins.
     from: DateTime<Utc>,

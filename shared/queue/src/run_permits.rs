@@ -13,7 +13,6 @@ pub(crate) struct RunPermits(Arc<Semaphore>);
 
 /// A request for a run permit. Dropping it withdraws it.
 pub(crate) enum PermitRequest {
-    /// The permit.
     Granted(OwnedSemaphorePermit),
     /// Waits behind earlier requests. Ends with the permit.
     Waiting(BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>),
@@ -50,7 +49,6 @@ impl PermitRequest {
         matches!(self, Self::Granted(_))
     }
 
-    /// Waits for the permit.
     pub(crate) async fn wait(self) -> Option<OwnedSemaphorePermit> {
         match self {
             Self::Granted(permit) => Some(permit),

@@ -184,7 +184,6 @@ impl QueueNotifier {
         Ok((taken == 1, free))
     }
 
-    /// Ends the turn of a relay.
     pub(crate) async fn end_turn(&self, relay: &str) -> Result<(), RedisError> {
         END_TURN_SCRIPT.key(self.turn_key()).arg(relay).invoke_async(&mut self.redis.clone()).await
     }

@@ -123,7 +123,6 @@ text_columns!(
     crate::platform::purchases::RefundState,
 );
 
-/// Decodes the text of a column.
 pub(crate) fn decode_text<T: FromStr<Err: Display>>(what: &'static str, text: &str) -> StoreResult<T> {
     text.parse().map_err(|reason: T::Err| StoreError::InvalidRow { what, reason: reason.to_string() })
 }

@@ -24,7 +24,6 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_793_000_000, 0).unwrap()
 }
 
-/// A time as a literal.
 fn literal(time: DateTime<Utc>) -> String {
     format!("'{}'", time.format("%Y-%m-%d %H:%M:%S%.6f"))
 }

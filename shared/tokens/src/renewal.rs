@@ -78,7 +78,6 @@ impl Renewal {
     }
 }
 
-/// A requested renewal.
 #[derive(Debug, Clone)]
 pub(crate) struct RenewalRequest {
     pub(crate) install: InstallId,

@@ -14,7 +14,6 @@ use flysk_workers::config::Config;
 use super::transaction::transact;
 use super::widget::open;
 
-/// Accounts per transaction.
 const ACCOUNTS_PER_TRANSACTION: u32 = 200;
 
 /// Re-encrypts all secrets with the first key of the ring, and enqueues jobs that move amoCRM's hooks to URLs signed by that key.

@@ -225,7 +225,6 @@ impl Day {
     }
 }
 
-/// Finds the purchase by its id.
 async fn find(conn: &mut Conn, id: PurchaseId) -> anyhow::Result<Purchase> {
     purchases::find_purchase(conn, id).await?.with_context(|| format!("purchase {id} not found"))
 }

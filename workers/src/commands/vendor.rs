@@ -104,7 +104,6 @@ pub(super) struct Assign {
     widget: String,
 }
 
-/// Finds the vendor by its code.
 pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Vendor> {
     vendors::find_vendor_by_code(conn, code)
         .await?

@@ -8,7 +8,6 @@ use flysk_store::flysense::accounts;
 
 use crate::App;
 
-/// Accounts per transaction.
 const ACCOUNTS_PER_TRANSACTION: u32 = 200;
 
 /// Enqueues the job that `make` returns for every active account, at a random time within `spread` so that requests to

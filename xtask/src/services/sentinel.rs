@@ -21,7 +21,6 @@ const SENTINELS: usize = 3;
 const QUORUM: usize = 2;
 /// Timeout of a replica's first copy, and of the sentinels' meeting, which greet each other every 2 s.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
-/// Timeout of a failover.
 const FAILOVER_TIMEOUT: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 

@@ -46,7 +46,6 @@ pub(super) struct Frame {
     pub(super) widget: String,
     /// Name of the account, and its host.
     pub(super) account: String,
-    /// The seller.
     pub(super) seller: Seller,
     /// CSRF token.
     pub(super) token: String,

@@ -25,13 +25,10 @@ const PAGE_LEN: u32 = 20;
 /// An invoice in a list.
 #[derive(Debug)]
 pub(super) struct InvoiceRow {
-    /// Id.
     pub(super) id: String,
-    /// Title.
     pub(super) title: String,
     /// Day on which it was paid, or written.
     pub(super) on: String,
-    /// Total.
     pub(super) total: String,
     /// State in Russian.
     pub(super) label: String,

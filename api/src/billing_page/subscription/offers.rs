@@ -13,7 +13,6 @@ use super::form::QuoteForm;
 pub(super) struct Offer {
     /// Id of the version.
     pub(super) plan: String,
-    /// Title.
     pub(super) title: String,
     /// Minimum number of seats.
     pub(super) min_seats: u32,

@@ -50,7 +50,6 @@ pub(super) enum Done {
     Unlinked,
     /// An invoice is discarded.
     Discarded,
-    /// A seat is free.
     SeatFreed,
 }
 
@@ -128,7 +127,6 @@ struct TermsView {
     period: String,
 }
 
-/// The open invoice.
 #[derive(Debug)]
 struct OpenInvoice {
     id: String,

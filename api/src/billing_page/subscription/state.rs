@@ -17,7 +17,6 @@ const NOT_CHARGEABLE: &str = "С привязанной карты списат�
 
 /// Facts that the texts depend on.
 pub(super) struct Facts<'a> {
-    /// The subscription.
     pub(super) details: &'a SubscriptionDetails,
     /// The widget's settings.
     pub(super) settings: &'a SubscriptionSettings,
@@ -44,12 +43,10 @@ pub(super) struct StateCard {
     pub(super) access: &'static str,
     /// Level of access, for tests and styles.
     pub(super) level: &'static str,
-    /// Sentences.
     pub(super) sentences: Vec<String>,
 }
 
 impl Facts<'_> {
-    /// Describes the state.
     pub(super) fn describe(&self) -> StateCard {
         let access = self.details.access;
         let (tone, title, sentences) = match access.reason {

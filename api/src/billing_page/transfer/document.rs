@@ -35,7 +35,6 @@ const ENDED: view::Message = view::Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DocumentKind {
-    /// The invoice.
     Invoice,
     /// The act of what was paid.
     Act,

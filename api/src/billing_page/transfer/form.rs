@@ -27,7 +27,6 @@ pub(in crate::billing_page) struct RequisitesForm {
     pub(in crate::billing_page) inn: String,
     /// KPP; empty for an entrepreneur.
     pub(in crate::billing_page) kpp: String,
-    /// Name.
     pub(in crate::billing_page) name: String,
     /// E-mail address.
     pub(in crate::billing_page) email: String,

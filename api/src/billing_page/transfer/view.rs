@@ -19,7 +19,6 @@ use crate::problem::Problem;
 /// An invoice in a list.
 #[derive(Debug)]
 pub(in crate::billing_page) struct TransferRow {
-    /// Id.
     pub(in crate::billing_page) id: String,
     /// Number and payer.
     pub(in crate::billing_page) title: String,
@@ -51,7 +50,6 @@ impl From<&TransferInvoice> for TransferRow {
 pub(in crate::billing_page) struct BalanceRow {
     /// INN of the firm.
     pub(in crate::billing_page) inn: String,
-    /// Amount.
     pub(in crate::billing_page) amount: String,
 }
 
@@ -69,9 +67,7 @@ pub(in crate::billing_page) async fn balances(
 #[derive(Template)]
 #[template(path = "billing/transfer.html")]
 pub(in crate::billing_page) struct TransferPage {
-    /// Path of this page.
     path: String,
-    /// Page to return to.
     back: String,
     number: String,
     on: String,

@@ -21,7 +21,6 @@ pub(super) fn idempotency_key(text: &str, operation: &str, body: &impl ToJSON) -
     IdempotencyKey { text: text.to_owned(), body_hash: hex::encode(Sha256::digest(body)) }
 }
 
-/// The result of a write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WriteResult {
     /// The ledger's answer; for a replay, the first one.

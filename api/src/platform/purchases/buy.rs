@@ -40,13 +40,11 @@ pub(crate) struct Order<'a> {
 /// A purchase that was created by this request, or by an earlier one with the same key.
 #[derive(Debug)]
 pub(crate) struct PurchaseResult {
-    /// The purchase.
     pub(crate) purchase: Purchase,
     /// An earlier request created the purchase.
     pub(crate) replayed: bool,
 }
 
-/// The install's wallet.
 pub(crate) async fn wallet_of(deps: &Deps, install: &Install) -> Result<WalletRow, Problem> {
     let mut conn = deps.conn().await?;
     let wallet = ledger::find_wallet_of_install(&mut conn, install.id).await?;

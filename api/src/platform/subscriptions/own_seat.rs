@@ -157,7 +157,6 @@ fn is_use_due(seat: &Seat, now: DateTime<Utc>) -> bool {
     now - seat.seen_at >= SEEN_INTERVAL
 }
 
-/// The view for a user.
 fn of_user(widget: &Widget, mut details: SubscriptionDetails, own: OwnSeat) -> SubscriptionView {
     if own == OwnSeat::Refused {
         let refused = details.access.without_seat(&settings_of(widget));

@@ -102,7 +102,6 @@ impl SubscriptionApi {
     }
 }
 
-/// The plans that a widget offers.
 async fn plans_on_offer(deps: &Deps, widget: WidgetId) -> Result<Vec<PlanView>, Problem> {
     let plans = subscriptions::list_plans_on_offer(&mut *deps.conn().await?, widget).await?;
     Ok(plans.iter().map(PlanView::from).collect())

@@ -16,7 +16,6 @@ use super::invoice_views::InvoiceView;
 use crate::choice::Choice;
 use crate::time::Time;
 
-/// A day in the examples.
 pub(super) fn example_day(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 12, day).unwrap_or_default()
 }

@@ -239,7 +239,6 @@ fn purchase_of(ordered: CreatePurchaseOutcome) -> Result<(PurchaseId, bool), Pro
     }
 }
 
-/// The invoice of an outcome.
 fn written(outcome: RequestOutcome) -> Result<TransferInvoice, Problem> {
     match outcome {
         RequestOutcome::Requested(invoice)

@@ -29,7 +29,6 @@ pub struct PauthAccess {
     pub user_id: Option<UserId>,
 }
 
-/// A page of installs.
 #[derive(Deserialize)]
 pub(super) struct InstallPage {
     pub(super) items: Vec<ListedInstall>,

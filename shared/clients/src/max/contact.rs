@@ -12,7 +12,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
 
-/// Payload of a contact.
 #[derive(Deserialize)]
 pub(super) struct ContactPayload {
     #[serde(default)]

@@ -19,7 +19,6 @@ impl ActiveJobs {
         ActiveJob { jobs: self.clone(), fence }
     }
 
-    /// Ids of the jobs.
     pub(super) fn ids(&self) -> Vec<JobId> {
         self.fences().iter().map(|fence| fence.job).collect()
     }

@@ -20,7 +20,6 @@ pub(crate) struct ClaimedJob {
 }
 
 impl ClaimedJob {
-    /// Id of the job.
     pub(crate) fn id(&self) -> JobId {
         self.lease.fence.job
     }

@@ -48,7 +48,6 @@ pub(super) struct Relay {
     pub(super) selector: DueSelector,
 }
 
-/// Result of a relay's poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PollResult {
     /// Redis has all that is due, as far as this relay knows.

@@ -132,7 +132,6 @@ impl Fixture {
         flysk_store::jobs::find(&mut self.pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
     }
 
-    /// All job rows.
     pub(crate) async fn rows(&self) -> Vec<JobRow> {
         flysk_store::jobs::list(&mut self.pool.acquire().await.unwrap(), None, None, 100).await.unwrap()
     }

@@ -18,7 +18,6 @@ use crate::invoice_payments::unlink_card;
 const BATCH_SIZE: u32 = 500;
 /// Actor in the rows of cards that an erasure unlinks.
 const UNLINKED_BY: &str = "erasure";
-/// The channel of that.
 const UNLINKED_CHANNEL: &str = "operator";
 
 /// Erases a batch of each kind of all installs of the account.

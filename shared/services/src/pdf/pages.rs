@@ -4,9 +4,7 @@ use pdf_writer::{Content, Finish as _, Pdf, Rect, Ref, Str, TextStr};
 
 use super::font::Face;
 
-/// Width of a page.
 pub(super) const PAGE_WIDTH: f32 = 595.0;
-/// Height of a page.
 pub(super) const PAGE_HEIGHT: f32 = 842.0;
 /// Blank on all sides.
 pub(super) const MARGIN: f32 = 48.0;

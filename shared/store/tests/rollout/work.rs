@@ -40,7 +40,6 @@ pub(crate) const ALL_WORK: [Work; 6] =
     [Work::Jobs, Work::Charges, Work::Renewals, Work::Events, Work::Calls, Work::Reads];
 
 impl Work {
-    /// The transactions of a unit of work.
     pub(crate) fn transactions(self, client: usize, unit: u64) -> Vec<Vec<Statement>> {
         let id = format!("{self:?}-{client}-{unit}").to_lowercase();
         let install = format!("ins-{client}");

@@ -27,7 +27,6 @@ pub(crate) struct SourceFile {
 /// Names with several possible expressions: the bindings of a loop over a constant list.
 pub(crate) type Loops = BTreeMap<String, Vec<Expr>>;
 
-/// All source files.
 pub(crate) struct Sources(pub(crate) Vec<SourceFile>);
 
 impl Sources {
@@ -143,7 +142,6 @@ impl Sources {
 }
 
 impl SourceFile {
-    /// Parses a file.
     pub(crate) fn parse(path: &str, text: &str) -> Self {
         let syntax = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
         let below = Path::new(path);

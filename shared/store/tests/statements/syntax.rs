@@ -11,7 +11,6 @@ pub(crate) const STATEMENT_FUNCTIONS: [&str; 4] = ["query", "query_as", "query_s
 pub(crate) struct Statement {
     /// File and function.
     pub(crate) location: String,
-    /// Text of the statement.
     pub(crate) text: String,
     /// Number of bound values.
     pub(crate) binds: usize,

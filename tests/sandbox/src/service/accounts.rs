@@ -218,7 +218,6 @@ pub(super) async fn rename(
     done(&scene, after, about).await
 }
 
-/// Renames the account's subdomain.
 pub(super) fn change_subdomain(scene: &Scene, account_id: u64, subdomain: &str) -> Result<(), Problem> {
     check_subdomain(subdomain)?;
     Ok(scene.sandbox.amocrm.state.rename(account_id, subdomain)?)
@@ -285,7 +284,6 @@ pub(super) async fn set_unpaid(
     done(&scene, after, about).await
 }
 
-/// The note of a call.
 #[derive(Debug, Serialize)]
 pub(super) struct CallNote {
     pub(super) note_id: u64,

@@ -37,7 +37,6 @@ pub(super) struct State {
     simulators: SimulatorState,
 }
 
-/// The clock.
 #[derive(Debug, Serialize)]
 pub(super) struct ClockState {
     pub(super) now: DateTime<Utc>,
@@ -79,7 +78,6 @@ pub(super) struct AccountState {
     pub(super) users: Vec<UserState>,
 }
 
-/// A user of an account.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct UserState {
     pub(super) id: u64,

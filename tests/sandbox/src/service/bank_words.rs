@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum CardOutcome {
-    /// It is paid.
     Paid,
     /// The issuer declines; a later attempt may succeed.
     Declined,
@@ -15,9 +14,7 @@ pub(super) enum CardOutcome {
     InsufficientFunds,
     /// The payer does not pass 3-D Secure. On the form only.
     ThreeDSecure,
-    /// The card has expired.
     Expired,
-    /// The card was lost.
     Lost,
     /// The issuer suspects fraud.
     Fraud,
@@ -28,7 +25,6 @@ pub(super) enum CardOutcome {
 }
 
 impl CardOutcome {
-    /// All outcomes.
     pub(super) const ALL: [Self; 9] = [
         Self::Paid,
         Self::Declined,

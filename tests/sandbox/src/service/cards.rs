@@ -82,7 +82,6 @@ pub(super) fn add(
     Ok(Json(add_card(&*control.scene()?, wanted)?))
 }
 
-/// Adds a card.
 pub(super) fn add_card(scene: &Scene, wanted: NewCard) -> Result<CardState, Problem> {
     if wanted.charges.len() > MAX_CHARGES {
         return Err(Problem::invalid(format!("`charges` has at most {MAX_CHARGES} outcomes")));

@@ -107,7 +107,6 @@ pub(super) struct AccountDefinition {
     pub(super) installed: bool,
 }
 
-/// A user of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UserDefinition {

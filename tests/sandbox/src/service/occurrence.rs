@@ -51,7 +51,6 @@ pub(super) struct SentEvent {
     pub(super) event_type: String,
     /// Address of the backend; `None`: the sandbox accepts events itself.
     pub(super) url: Option<String>,
-    /// The body that was sent.
     pub(super) body: Value,
     /// Status of the answer; `None` without one.
     pub(super) status: Option<u16>,

@@ -13,7 +13,6 @@ use super::input::Input;
 use super::problem::Problem;
 use super::scene::{BANK_PATH, Scene};
 
-/// A payment.
 #[derive(Debug, Serialize)]
 pub(super) struct PaymentState {
     pub(super) order_id: String,
@@ -114,7 +113,6 @@ async fn pay_with(scene: &Scene, order: &str, card: &str) -> Result<Json<Done<Ab
     done(scene, after, About { payment: state(scene, payment) }).await
 }
 
-/// Pays an order with a card.
 pub(super) async fn pay_order(scene: &Scene, order: &str, card: &str) -> Result<Payment, Problem> {
     if !cards_of(scene).iter().any(|known| known.number == card) {
         return Err(Problem::not_found(format!("card `{card}`: GET /_sandbox/cards lists them")));

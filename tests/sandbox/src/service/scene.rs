@@ -164,7 +164,6 @@ impl Scene {
         *self.widget.lock().unwrap_or_else(PoisonError::into_inner) = Some(widget);
     }
 
-    /// Ids of the accounts.
     pub(super) fn account_ids(&self) -> Vec<u64> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }

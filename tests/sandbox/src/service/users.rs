@@ -29,7 +29,6 @@ pub(super) async fn add(
     done(&scene, after, about).await
 }
 
-/// Adds a user.
 pub(super) fn add_user(scene: &Scene, account_id: u64, wanted: &UserDefinition) -> Result<(), Problem> {
     let mut is_known = false;
     scene.sandbox.amocrm.state.change_account(account_id, |account| {
@@ -69,7 +68,6 @@ pub(super) async fn change(
     done(&scene, after, about).await
 }
 
-/// Changes a user.
 pub(super) fn change_user(
     scene: &Scene,
     account_id: u64,

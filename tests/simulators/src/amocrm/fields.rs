@@ -10,7 +10,6 @@ use super::problem::{FieldError, Problem};
 pub(crate) enum Kind {
     /// Whole number.
     Int,
-    /// Text.
     Text,
     /// `true` or `false`.
     Bool,
@@ -65,12 +64,10 @@ pub(crate) struct Field {
     pub(crate) required: bool,
 }
 
-/// A required field.
 pub(crate) const fn required(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, required: true }
 }
 
-/// An optional field.
 pub(crate) const fn optional(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, required: false }
 }

@@ -101,7 +101,6 @@ pub(crate) async fn edit_one(
     edit_all(amo, caller, entity_type(&entity)?, Some(entity_id), &[item], &EDIT)
 }
 
-/// Reads a body.
 pub(crate) async fn read(body: Body) -> Result<Vec<u8>, Problem> {
     body.into_vec().await.map_err(|_| Problem::api(StatusCode::BAD_REQUEST, "Unreadable body"))
 }

@@ -164,7 +164,6 @@ pub(crate) fn hal(body: &Value) -> Response {
     json_with(StatusCode::OK, body)
 }
 
-/// JSON with this status.
 pub(crate) fn json_with(status: StatusCode, body: &Value) -> Response {
     Response::builder()
         .status(status)

@@ -19,11 +19,9 @@ pub(crate) trait App: Clone + Send + Sync + 'static {
 
     /// Everybody with the app, by id.
     fn people(&self) -> Vec<Person>;
-    /// The dialogue of a person.
     fn dialogue(&self, person: i64) -> Result<Dialogue, ScenarioError>;
     /// Opens a deep link and presses "Start".
     fn follow_link(&self, person: i64, url: &str) -> Result<(), ScenarioError>;
-    /// Writes a text.
     fn write_text(&self, person: i64, text: &str) -> Result<(), ScenarioError>;
     /// Presses the button that sends the contact.
     fn send_contact(&self, person: i64) -> Result<(), ScenarioError>;

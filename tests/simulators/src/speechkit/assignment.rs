@@ -108,7 +108,6 @@ pub(crate) struct Submission {
 pub(crate) struct Assignment {
     pub(crate) format: Format,
     pub(crate) normalization: Option<Normalization>,
-    /// The language is detected and returned.
     pub(crate) detect_language: bool,
     pub(crate) classifiers: Vec<WantedClassifier>,
     pub(crate) analysis: WantedAnalysis,

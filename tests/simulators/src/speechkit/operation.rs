@@ -187,7 +187,6 @@ impl Operations {
         Ok((Arc::clone(&operation.assignment), operation.result(id, now)?))
     }
 
-    /// Deletes the result.
     pub(super) fn delete(&mut self, id: &str, now: DateTime<Utc>) -> Result<(), Status> {
         let operation = self.find_mut(id)?;
         operation.result(id, now)?;

@@ -17,9 +17,7 @@ pub(super) enum Kind {
     Flag,
     /// An absolute http(s) address.
     Address,
-    /// An object.
     Object,
-    /// A list.
     List,
 }
 

@@ -241,7 +241,6 @@ pub(super) struct Rebill {
     pub(super) next: Vec<ChargeScript>,
 }
 
-/// State of the bank.
 #[derive(Debug, Default)]
 pub(super) struct BankState {
     pub(super) terminals: Vec<Terminal>,

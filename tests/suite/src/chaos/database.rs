@@ -106,7 +106,6 @@ impl Drop for TestCluster {
     }
 }
 
-/// The database of a fleet.
 #[derive(Debug)]
 pub(super) enum FleetDatabase {
     /// One server.
@@ -161,7 +160,6 @@ impl FleetDatabase {
         Ok((link, url))
     }
 
-    /// The cluster.
     pub(super) fn cluster(&mut self) -> anyhow::Result<&mut TestCluster> {
         match self {
             Self::Single { .. } => bail!("the fleet has one database server"),

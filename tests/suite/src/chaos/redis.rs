@@ -89,7 +89,6 @@ pub fn find_redis() -> anyhow::Result<Redis> {
     Redis::find().context("no Redis server: run `cargo xtask test`, which installs it")
 }
 
-/// The Redis of a fleet.
 #[derive(Debug)]
 pub(super) enum FleetRedis {
     /// One server.

@@ -12,7 +12,6 @@ use crate::environment::RECORDINGS;
 pub(super) enum Ending {
     /// Done, with a transcript.
     Done,
-    /// No speech.
     NoSpeech,
     /// Failed with this error code.
     Failed(String),

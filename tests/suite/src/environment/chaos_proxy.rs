@@ -49,7 +49,6 @@ impl ChaosProxy {
     }
 }
 
-/// Removes hop-by-hop headers.
 fn remove_hop_headers(headers: &mut HeaderMap) {
     for name in [header::HOST, header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH] {
         headers.remove(name);

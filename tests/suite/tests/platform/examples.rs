@@ -130,7 +130,6 @@ impl Example {
         Ok(example)
     }
 
-    /// What it has printed.
     fn printed(&self, reader: &Reader) -> String {
         std::fs::read_to_string(reader.env.scratch().join(format!("{}.out", self.name))).unwrap_or_default()
     }

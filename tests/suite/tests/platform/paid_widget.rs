@@ -9,7 +9,6 @@ use flysk_suite::environment::Options;
 
 use super::sdks;
 
-/// The example.
 const EXAMPLE: &str = "../../docs/examples/paid-widget";
 /// Its program of tests.
 const TESTS: &str = "test_backend.py";

@@ -40,7 +40,6 @@ struct SdkEnv<'a> {
     control_url: Option<&'a str>,
 }
 
-/// The directory of the SDKs.
 pub(crate) fn directory() -> PathBuf {
     let folder = Env::from_process().secret_named("FLYSK_GENERATED_CLIENTS");
     let folder = folder.expect("FLYSK_GENERATED_CLIENTS names the directory of the SDKs");

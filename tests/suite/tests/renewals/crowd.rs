@@ -27,7 +27,6 @@ const MAX_VIOLATIONS: u32 = 10;
 /// One of the subscriptions.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// The subscription.
     pub(crate) subscription: SubscriptionId,
     /// `RebillId` of the card that was saved last.
     pub(crate) rebill: u64,

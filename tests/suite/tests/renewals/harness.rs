@@ -127,7 +127,6 @@ impl TestSubscriber {
         last
     }
 
-    /// The last invoice.
     pub(crate) async fn last_invoice(&self) -> Invoice {
         self.last_invoices(1).await.pop().expect("an invoice")
     }

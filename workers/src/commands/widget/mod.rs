@@ -37,7 +37,6 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<(Outbox, Vault)> {
     Ok((outbox, vault))
 }
 
-/// Finds the widget by its code.
 pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Widget> {
     widgets::find_by_code(conn, code).await?.with_context(|| format!("no widget has the code `{code}`"))
 }

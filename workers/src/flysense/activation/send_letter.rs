@@ -70,7 +70,6 @@ impl JobHandler<App> for SendLetter {
     }
 }
 
-/// Recipient of a letter.
 struct Recipient {
     address: Email,
     /// Host of the account.

@@ -16,7 +16,6 @@ use flysk_store::flysense::activation::notices;
 use crate::App;
 use crate::flysense::calls::payment_job_error;
 
-/// Accounts per transaction.
 const ACCOUNTS_PER_TRANSACTION: u32 = 200;
 
 impl JobHandler<App> for SendNoticesDue {

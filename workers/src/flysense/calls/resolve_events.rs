@@ -24,7 +24,6 @@ const MAX_MISSES: u32 = 3;
 /// Delay before an event is asked for again, in seconds.
 const MISS_DELAY_S: i64 = 5;
 
-/// The note of an event.
 type NoteOfEvent = (EntityType, EntityId, NoteId);
 
 impl JobHandler<App> for ResolveEvents {

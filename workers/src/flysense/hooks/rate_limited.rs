@@ -26,7 +26,6 @@ pub(crate) struct RateLimitedCalls<'a> {
 }
 
 impl<'a> RateLimitedCalls<'a> {
-    /// Limits the calls of this run.
     pub(crate) fn new(app: &'a App, flysense: &FlySense, account: AccountId, run: &JobContext) -> Self {
         let rate = flysense.amocrm_rate(account);
         Self { app, account, rate, tenant: account.to_string(), job: run.job_id().to_string(), begun: false }

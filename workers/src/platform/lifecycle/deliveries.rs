@@ -28,7 +28,6 @@ pub(crate) struct Deliveries {
 /// An event to be delivered, with what its delivery needs.
 #[derive(Debug, Clone)]
 pub(super) struct QueuedDelivery {
-    /// The event.
     pub(super) event: Event,
     /// Number of earlier events of the install that still wait.
     pub(super) waiting_before: i64,
@@ -50,7 +49,6 @@ impl QueuedDelivery {
 pub(super) struct EndedDelivery {
     /// The event as the delivery read it.
     pub(super) event: Event,
-    /// The attempt.
     pub(super) log: Attempt,
     /// The state of the event from now on.
     pub(super) state: EventState,

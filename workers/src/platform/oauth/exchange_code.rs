@@ -84,7 +84,6 @@ async fn nothing_due(run: &JobContext) -> Result<Option<JobResult>, JobError> {
     })
 }
 
-/// Result of an exchange.
 enum ExchangeResult {
     /// The job has ended.
     Ended(JobResult),

@@ -22,7 +22,6 @@ const MAX_DETAIL_LEN: usize = 300;
 
 /// Source of an act's rows.
 enum Rows {
-    /// A list.
     List(Box<dyn FrozenList>),
     /// The changed rows of an act that this one takes back.
     ChangedBy(BulkActId),

@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use flysk_queue::{JobContext, JobError, JobOutcome};
 use flysk_store::retention::Pruning;
 
-/// Time of a run.
 const RUN_TIME: Duration = Duration::from_secs(15);
 /// Time slice of a table before the others have theirs, seconds.
 const SLICE_SECONDS: u32 = 3;
@@ -42,7 +41,6 @@ impl PieceSize {
     }
 }
 
-/// The time that a run has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RunTime {
     end: Instant,

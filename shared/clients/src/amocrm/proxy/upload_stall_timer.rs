@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep_until};
 pub(super) struct StallTimer(watch::Sender<Option<Instant>>);
 
 impl StallTimer {
-    /// Starts a timer.
     pub(super) fn started() -> Self {
         Self(watch::Sender::new(Some(Instant::now())))
     }

@@ -63,7 +63,6 @@ impl Lot {
         (expires_at, self.origin, self.created_at, self.id)
     }
 
-    /// Takes coins from the lot.
     pub(super) fn take(&mut self, amount: MicroCoins) -> Result<(), LedgerRefusal> {
         let left = self.left.checked_sub(amount)?;
         if left < MicroCoins::ZERO {

@@ -73,9 +73,7 @@ pub enum CommandOutcome {
 
 /// Commands of one wallet, in the order of their execution.
 pub(super) struct WalletCommands<'a> {
-    /// The wallet.
     pub(super) wallet: WalletId,
-    /// Commands of the wallet.
     pub(super) commands: Vec<&'a LedgerCommand>,
 }
 

@@ -6,7 +6,6 @@ use flysk_domain::id::WalletId;
 
 /// Loaded rows of one table before and after the commands of a wallet.
 pub(super) struct Changed<'a, K, V> {
-    /// The wallet.
     pub(super) wallet: WalletId,
     /// The rows as they were loaded.
     pub(super) before: &'a BTreeMap<K, V>,

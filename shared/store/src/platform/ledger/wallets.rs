@@ -81,9 +81,7 @@ pub async fn list_wallets_of_installs(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// A locked wallet.
 pub(super) struct LockedWallet {
-    /// The wallet.
     pub(super) row: WalletRow,
     /// Balance below which its widget gets an event, if the widget has set one.
     pub(super) low_balance: Option<MicroCoins>,
@@ -182,7 +180,6 @@ pub async fn insert_wallet(
     }
 }
 
-/// Balances of a locked wallet.
 #[derive(Clone, Copy)]
 pub(super) struct NewBalances<'a> {
     /// The row as it was locked.

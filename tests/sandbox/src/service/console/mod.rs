@@ -229,7 +229,6 @@ fn roubles(kopecks: i64) -> String {
     Kopecks(kopecks).to_string().replace('.', ",")
 }
 
-/// A time as it is in Moscow.
 fn moscow_time(at: DateTime<Utc>) -> String {
     match FixedOffset::east_opt(MOSCOW_OFFSET_S) {
         Some(moscow) => at.with_timezone(&moscow).format("%d.%m.%Y %H:%M:%S МСК").to_string(),

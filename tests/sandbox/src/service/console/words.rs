@@ -8,7 +8,6 @@ pub(super) fn subscription_action(code: &str) -> &str {
     code.parse::<SubscriptionAction>().map_or(code, |action| action.label())
 }
 
-/// A subscription's state.
 pub(super) fn subscription_state(code: &str) -> &str {
     code.parse::<SubscriptionState>().map_or(code, |state| state.label_ru())
 }

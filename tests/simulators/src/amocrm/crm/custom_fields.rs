@@ -110,7 +110,6 @@ pub(crate) struct FieldEnum {
     pub(crate) code: Option<String>,
 }
 
-/// A field.
 #[derive(Debug, Clone)]
 pub(crate) struct CustomField {
     pub(crate) id: u64,

@@ -48,7 +48,6 @@ impl Change {
     }
 }
 
-/// A change of a task.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskChange {
     task: Task,
@@ -57,7 +56,6 @@ pub(crate) struct TaskChange {
 }
 
 impl TaskChange {
-    /// A new task.
     pub(crate) fn added(task: &Task) -> Self {
         Self { task: task.clone(), former: None }
     }

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::super::guard::Caller;
 use super::super::problem::{HandlerResult, Problem, hal};
 
-/// Id of the pipeline.
 pub(crate) const PIPELINE_ID: u64 = 5_000_001;
 /// Status of a lead that names none: the first one after the incoming leads.
 pub(crate) const FIRST_STATUS_ID: u64 = 5_000_012;

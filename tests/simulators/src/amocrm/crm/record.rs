@@ -18,7 +18,6 @@ pub(crate) struct FieldValue {
     pub(crate) value: Value,
     /// Id of the chosen value, for fields with a list of values.
     pub(crate) enum_id: Option<u64>,
-    /// Its code.
     pub(crate) enum_code: Option<String>,
 }
 

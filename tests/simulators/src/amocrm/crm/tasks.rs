@@ -14,7 +14,6 @@ use super::super::query::{Query, hal_list};
 use super::record::Key;
 use crate::control::locked;
 
-/// A task.
 #[derive(Debug, Clone)]
 pub(crate) struct Task {
     pub(crate) id: u64,
@@ -39,7 +38,6 @@ pub(crate) struct Task {
     pub(crate) updated_at: i64,
 }
 
-/// Lists tasks.
 #[handler]
 pub(crate) fn list(
     request: &Request,

@@ -144,7 +144,6 @@ pub(super) async fn wait_until_ready(
     }
 }
 
-/// The current code of a secret.
 pub(super) fn code(secret: &str) -> anyhow::Result<String> {
     let secret = Secret::try_from_base32(secret).map_err(|_| anyhow::anyhow!("the secret is not base32"))?;
     let totp = Builder::new().with_secret(secret).build()?;

@@ -33,7 +33,6 @@ pub(in crate::bench) use attempts::write_attempts;
 const BATCH_ROWS: i64 = 10_000;
 /// Installs that a fifth of all rows belongs to.
 pub(in crate::bench) const BUSY_INSTALLS: i64 = 20;
-/// Rows per install.
 const ROWS_PER_INSTALL: i64 = 10;
 /// Rows per install where calls and entries are many and installs are few.
 const ROWS_PER_THIN_INSTALL: i64 = 100;

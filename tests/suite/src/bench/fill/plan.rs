@@ -65,7 +65,6 @@ pub(super) struct Part {
 pub(super) struct Filling {
     /// Name of the table.
     pub(super) table: &'static str,
-    /// Its columns.
     pub(super) columns: &'static str,
     /// Its rows, in this order.
     pub(super) parts: Vec<Part>,

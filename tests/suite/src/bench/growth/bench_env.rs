@@ -16,7 +16,6 @@ use crate::environment::{ACCOUNT, Client, DEFAULT_WELCOME_BONUS, Environment, LE
 const COINS_MICRO: i64 = 1_000_000_000_000_000;
 /// Charges of the measured customer before the measurement, and calls of the card: full pages in both environments.
 const FIRST_ROWS: u32 = 20;
-/// Rows of a page.
 const PAGE_ROWS: u32 = 10;
 
 /// A running environment. Its worker is stopped, so that nothing else happens.

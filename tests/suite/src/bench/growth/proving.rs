@@ -27,7 +27,6 @@ pub(super) struct Verified {
 pub(super) struct Proving {
     /// The first one, which proves all entries but the youngest.
     pub(super) first: Verified,
-    /// Of what is new.
     pub(super) next: Verified,
     /// With `--all`.
     pub(super) all: Verified,

@@ -22,7 +22,6 @@ use crate::environment::{ACCOUNT, CLIENT_ID};
 #[derive(Debug)]
 pub(in crate::bench) struct Bare {
     child: Child,
-    /// Its URL.
     pub(in crate::bench) url: String,
 }
 

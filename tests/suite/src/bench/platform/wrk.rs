@@ -13,7 +13,6 @@ const CONNECTIONS: u32 = 32;
 /// Request sent by wrk.
 #[derive(Debug, Clone)]
 pub(in crate::bench) struct LoadRequest {
-    /// URL.
     pub(in crate::bench) url: String,
     /// Header that carries the one-time token; empty if none does.
     pub(in crate::bench) header: &'static str,

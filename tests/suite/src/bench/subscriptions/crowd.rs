@@ -14,7 +14,6 @@ use secrecy::SecretString;
 use crate::row_copy::RowCopier;
 use crate::subscriber::Subscriber;
 
-/// Copies per transaction.
 const COPIES_PER_TRANSACTION: u32 = 250;
 /// Accounts of copies are numbered from here.
 const FIRST_ACCOUNT: u64 = 900_000_000;

@@ -143,7 +143,6 @@ impl Panel {
         cookie_of(&answer)
     }
 
-    /// The current code of a secret.
     pub(crate) fn code(&self, secret: &str) -> String {
         let secret = Secret::try_from_base32(secret).unwrap();
         let time = u64::try_from(self.app.clock.now().timestamp()).unwrap();

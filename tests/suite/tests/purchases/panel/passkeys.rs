@@ -14,7 +14,6 @@ use crate::browser::Browser;
 /// A form that a script has shown.
 const USE_PASSKEY: &str = "form[data-passkey]:not([hidden]) #use-passkey";
 
-/// The options in an answer.
 async fn options(answer: Response) -> Value {
     assert_eq!(answer.status(), StatusCode::OK);
     answer.json().await.unwrap()

@@ -32,7 +32,6 @@ fn changed<'a>(field: &str, value: &'a str, seen: &'a str) -> Vec<(&'a str, &'a 
     fields.chain([("seen", seen)]).collect()
 }
 
-/// The form of a terminal.
 fn terminal_form<'a>(key: &'a str, password: &'a str, seen: &'a str) -> [(&'static str, &'a str); 4] {
     [("terminal_key", key), ("terminal_password", password), ("seen", seen), ("reason", "Договор с банком")]
 }

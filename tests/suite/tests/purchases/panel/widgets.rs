@@ -61,7 +61,6 @@ async fn settings_of_events_are_checked_and_stored(pool: MySqlPool) {
     assert!(after.delivery_delays.is_none() && after.event_kinds.is_none() && after.event_urls.is_none());
 }
 
-/// The form of a schema.
 fn schema_form<'a>(version: &'a str, schema: &'a str, seen: &'a str) -> [(&'static str, &'a str); 4] {
     [("widget_version", version), ("schema", schema), ("seen", seen), ("reason", "Новые настройки")]
 }

@@ -94,7 +94,6 @@ impl TestPage {
         widgets::update(&mut conn, widget, changes, self.sandbox.now()).await.unwrap();
     }
 
-    /// The handshake of a user of an account.
     pub(super) async fn handshake(&self, account: u64, user: u64) -> Value {
         let amocrm = &self.sandbox.amocrm.state;
         let token = amocrm.widget_token(CLIENT_ID, account, user, &WidgetTokenShape::default()).unwrap();
@@ -230,7 +229,6 @@ impl Visit<'_> {
         self.begin_to_pay(&invoice, consent).await
     }
 
-    /// Begins to pay an invoice.
     pub(super) async fn begin_to_pay(&self, invoice: &str, consent: bool) -> String {
         let shown = self.shown(invoice).await;
         let offer = value_of(&shown, "offer");

@@ -3,9 +3,7 @@
 use super::Verification;
 use crate::{Conn, StoreResult};
 
-/// Wallets of a page.
 const WALLETS_PER_PAGE: u32 = 500;
-/// Lots of a page.
 const LOTS_PER_PAGE: u32 = 1_000;
 
 /// The balance is the sum of the entries.

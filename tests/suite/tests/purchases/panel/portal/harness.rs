@@ -53,7 +53,6 @@ impl Portal {
         Self { panel: Panel { app, url }, mail, backend }
     }
 
-    /// Creates a vendor.
     pub(super) async fn vendor(&self, code: &str) -> VendorId {
         let app = &self.panel.app;
         let data = VendorData {
