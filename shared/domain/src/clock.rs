@@ -62,7 +62,7 @@ impl ManualClock {
         self.0.fetch_add(by.num_microseconds().unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
-    /// Sets the time.
+    /// Moves the clock of all clones to `to`, backwards too.
     pub fn set(&self, to: DateTime<Utc>) {
         self.0.store(to.timestamp_micros(), Ordering::SeqCst);
     }

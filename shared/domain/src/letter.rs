@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// A letter as people read it, in Russian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
-    /// Subject.
+    /// Header `Subject`, without line breaks.
     pub subject: String,
     /// Paragraphs of plain text.
     pub(crate) paragraphs: Vec<String>,
@@ -26,7 +26,7 @@ pub struct SampleLetter {
     pub title: String,
     /// When it is sent, in Russian.
     pub cause: &'static str,
-    /// The letter.
+    /// Composed as a real one, from sample facts.
     pub letter: Letter,
 }
 

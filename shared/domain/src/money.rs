@@ -32,7 +32,7 @@ macro_rules! amount {
         pub struct $name(pub i64);
 
         impl $name {
-            /// Zero.
+            /// No money.
             pub const ZERO: Self = Self(0);
             /// Subunits in one whole unit.
             pub const PER_UNIT: i64 = $per_unit;

@@ -60,21 +60,21 @@ labeled_enum!(
 /// every minute, would cost more than it tells.
 pub const FIGURE_COUNT_LIMIT: u32 = 10_000;
 
-/// Unit of a figure.
+/// Unit in which a figure is stored and summed; the panel formats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FigureUnit {
     /// A count without unit.
     Number,
-    /// Kopecks.
+    /// Hundredths of a rouble.
     Kopecks,
     /// Micro-Flycoins.
     MicroCoins,
-    /// Seconds.
+    /// Durations, whole seconds.
     Seconds,
 }
 
 impl Figure {
-    /// Unit of the figure.
+    /// Unit in which the figure is stored.
     pub const fn unit(self) -> FigureUnit {
         match self {
             Self::Revenue | Self::Refunds | Self::SubscriptionRevenue | Self::SubscriptionRefunds => {

@@ -31,7 +31,7 @@ impl OperatorRights {
         self.0.contains(&right)
     }
 
-    /// The granted rights.
+    /// Each granted right once, in the order of [`OperatorRight`].
     pub fn granted(&self) -> impl Iterator<Item = OperatorRight> + '_ {
         self.0.iter().copied()
     }

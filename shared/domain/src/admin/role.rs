@@ -24,7 +24,7 @@ impl OperatorRole {
     }
 }
 
-/// Stage of a session.
+/// How far somebody has signed in; the stored text of a session's row.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

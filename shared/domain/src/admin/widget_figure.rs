@@ -24,19 +24,19 @@ labeled_enum!(
     }
 );
 
-/// Unit of a figure.
+/// Unit in which a widget's figure is stored and summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WidgetFigureUnit {
     /// A count without unit.
     Number,
-    /// Kopecks.
+    /// Hundredths of a rouble.
     Kopecks,
     /// Micro-Flycoins.
     MicroCoins,
 }
 
 impl WidgetFigure {
-    /// Unit of the figure.
+    /// Unit in which the figure is stored.
     pub const fn unit(self) -> WidgetFigureUnit {
         match self {
             Self::InstallsNew | Self::InstallsActive | Self::SubscriptionsActive => WidgetFigureUnit::Number,

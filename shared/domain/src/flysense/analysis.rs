@@ -19,11 +19,11 @@ pub struct Analysis {
     pub classifiers: Vec<ClassifierSummary>,
     /// Gender of the voices, if requested.
     pub genders: Vec<GenderEstimate>,
-    /// Talk statistics.
+    /// Computed from the utterances, not by SpeechKit.
     pub talk: TalkStatistics,
     /// The model's reason for the sentiment, Russian; empty if it gave none.
     pub sentiment_reason: String,
-    /// Source of the sentiment.
+    /// Who determined the sentiment; `None` if nobody did.
     pub sentiment_source: Option<SentimentSource>,
     /// Audio received by SpeechKit, ms.
     pub received_data_ms: u64,

@@ -35,7 +35,7 @@ impl EntityType {
         Self::ALL.iter().copied().find(|kind| kind.code() == name || kind.singular() == name)
     }
 
-    /// The type for the `element_type` of a hook.
+    /// Maps amoCRM's `element_type`, a number in form hooks; `None` for a type that has no calls.
     pub const fn from_hook(element_type: u32) -> Option<Self> {
         match element_type {
             1 => Some(Self::Contact),

@@ -27,7 +27,7 @@ pub struct TalkStatistics {
     pub silence_ms: u64,
     /// Time with simultaneous speech, ms.
     pub overlap_ms: u64,
-    /// Statistics by voice.
+    /// Talk time, words and pauses of each channel; a channel without speech is missing.
     pub voices: BTreeMap<ChannelTag, VoiceStatistics>,
 }
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use super::call::{Direction, EntityType};
 use crate::id::{AccountId, EntityId, NoteId};
 
-/// A note in a hook.
+/// Note that a webhook of amoCRM tells of, before it is read over the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookNote {
-    /// Id of the note.
+    /// Id under which the note is read from amoCRM; unique in an account and a type of card.
     pub note_id: NoteId,
     /// Type of the card that contains the note.
     pub entity_type: EntityType,

@@ -41,7 +41,7 @@ impl Label {
 /// A label that the recogniser found. Stored as JSON: field names never change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecognizedLabel {
-    /// The label.
+    /// What was recognised.
     pub label: Label,
     /// Roles of the speakers whose words caused it, without repetition; a manual swap is applied when they are read.
     pub speakers: Vec<Role>,
@@ -72,7 +72,7 @@ fn of_label(label: Label, classifiers: &[ClassifierSummary], roles: &Roles) -> O
 /// A label as users see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownLabel {
-    /// The label.
+    /// What is shown, by its Russian name.
     pub label: Label,
     /// Roles of the speakers; empty for an added label.
     pub speakers: Vec<Role>,

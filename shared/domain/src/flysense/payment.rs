@@ -111,7 +111,7 @@ pub struct ReceiptLine {
 /// Idempotency keys of a run's ledger commands.
 #[derive(Debug, Clone, Copy)]
 pub struct PaymentKeys {
-    /// The transcription.
+    /// Its id makes the keys unique among calls.
     pub transcription: TranscriptionId,
     /// Number of the run: each run is separate work and is paid separately.
     pub run: u32,
@@ -123,7 +123,7 @@ impl PaymentKeys {
         format!("hold-{}-{}-{number}", self.transcription, self.run)
     }
 
-    /// Key of the capture.
+    /// Sent with the capture of the run's hold, and with each repetition of it.
     pub fn capture(self) -> String {
         format!("capture-{}-{}", self.transcription, self.run)
     }

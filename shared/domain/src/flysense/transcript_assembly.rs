@@ -43,7 +43,7 @@ impl Default for SegmentationLimits {
     }
 }
 
-/// An assembled transcript.
+/// Utterances and facts built from a whole stream of SpeechKit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AssembledTranscript {
     /// The utterances sorted by start; empty if there is no speech.

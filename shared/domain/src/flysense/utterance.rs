@@ -18,7 +18,7 @@ pub struct Utterance {
 }
 
 impl Utterance {
-    /// Duration, ms.
+    /// From start to end, ms; 0 if the end precedes the start.
     pub const fn duration_ms(&self) -> u64 {
         self.end_ms.saturating_sub(self.start_ms)
     }

@@ -24,7 +24,7 @@ pub const MAX_BONUS_DAYS: u32 = 1_825;
 pub struct BillingSettings {
     /// Settings of payment by use.
     pub flycoins: FlycoinSettings,
-    /// Settings of subscriptions.
+    /// Settings of payment by the period.
     #[serde(skip_serializing_if = "SubscriptionSettings::is_default")]
     pub subscriptions: SubscriptionSettings,
 }
@@ -44,7 +44,7 @@ pub struct FlycoinSettings {
     pub low_balance_micro: Option<MicroCoins>,
 }
 
-/// The welcome bonus.
+/// Coins that an account gets once from a widget, when its wallet is opened while the widget is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WelcomeBonus {

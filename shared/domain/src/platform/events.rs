@@ -74,7 +74,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// All kinds.
+    /// In the order in which they are declared.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Kinds of a widget that has chosen none.
@@ -144,14 +144,14 @@ impl From<Fact> for StatusReason {
 pub struct StatusChanged {
     /// Status of the install after the change.
     pub status: InstallStatus,
-    /// Reason for the change.
+    /// Cause of the change, as backends read it.
     pub reason: StatusReason,
 }
 
 /// Data of `settings.changed`. The settings themselves can be read with `GET /v1/backend/settings`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettingsChanged<'a> {
-    /// The new version.
+    /// Number of the settings' version that is in force now, from 1.
     pub version: u32,
     /// Author: `user 501`, `backend` or `operator`.
     pub changed_by: &'a str,
@@ -160,7 +160,7 @@ pub struct SettingsChanged<'a> {
 /// Data of `flycoins.purchased`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FlycoinsPurchased {
-    /// The purchase.
+    /// Order that was paid; the ledger credited its coins.
     pub purchase_id: PurchaseId,
     /// The price that was paid, kopecks.
     pub price_kopecks: Kopecks,
@@ -184,7 +184,7 @@ pub struct BalanceLow {
 /// Data of `flycoins.hold_expired`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct HoldExpired {
-    /// The hold.
+    /// Reservation that nobody captured or released before its expiry.
     pub hold_id: HoldId,
     /// Coins that returned to the balance, micro-Flycoins.
     pub amount_micro: MicroCoins,
@@ -193,9 +193,9 @@ pub struct HoldExpired {
 /// Data of the events of subscriptions: the subscription after the change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SubscriptionChanged {
-    /// The subscription.
+    /// One per install, for ever.
     pub subscription_id: SubscriptionId,
-    /// State.
+    /// Code of the subscription's state after the change.
     pub state: &'static str,
     /// Level of access: what the widget has to obey.
     pub access_level: &'static str,

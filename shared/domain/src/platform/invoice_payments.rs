@@ -22,7 +22,7 @@ pub enum AttemptKind {
     Charge,
 }
 
-/// State of an attempt.
+/// Progress of one attempt to pay an invoice.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum AttemptState {
     Charging,
     /// The payment is being cancelled at the bank; nothing else happens until the bank says `CANCELED`.
     Cancelling,
-    /// Paid.
+    /// The bank took the money, and the invoice is paid.
     Paid,
     /// Not paid.
     Failed,

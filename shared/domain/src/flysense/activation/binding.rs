@@ -2,7 +2,7 @@
 
 use crate::UnknownText;
 
-/// State of a binding.
+/// Whether a person belongs to an account now.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

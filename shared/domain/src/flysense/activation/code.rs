@@ -15,7 +15,7 @@ const CODE_LEN: usize = 8;
 pub struct ShortCode(String);
 
 impl ShortCode {
-    /// A new code.
+    /// Draws 40 bits from `randomness`. Codes are not unique by themselves.
     pub fn generate(randomness: &(impl Randomness + ?Sized)) -> Self {
         let bits =
             random_bytes::<5>(randomness).iter().fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));

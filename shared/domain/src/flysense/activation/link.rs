@@ -80,7 +80,7 @@ pub enum EnableFailure {
 /// A person in a messenger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presenter {
-    /// The messenger.
+    /// Telegram and MAX number their users apart.
     pub messenger: Messenger,
     /// The person's id in it.
     pub user_id: i64,
@@ -89,7 +89,7 @@ pub struct Presenter {
 /// Facts that decide about a presented link.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkFacts {
-    /// State.
+    /// As it is stored, before the presentation.
     pub state: LinkState,
     /// Expiry of what was presented: the link, or its code.
     pub expires_at: DateTime<Utc>,

@@ -17,7 +17,7 @@ pub struct Incoming {
 /// Act of a person in the dialogue with the bot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonMessage {
-    /// The person.
+    /// Author of the message.
     pub person: Person,
     /// The action.
     pub said: Said,
@@ -83,7 +83,7 @@ pub enum Contact {
 pub enum ContactFault {
     /// The contact belongs to another person, or to nobody in the messenger.
     OtherPerson,
-    /// The contact was forwarded.
+    /// The contact came with a forwarded message, which proves no number of the sender.
     Forwarded,
     /// The messenger's proof is missing or wrong.
     NoProof,

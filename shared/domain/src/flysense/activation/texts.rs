@@ -107,7 +107,7 @@ pub fn replaced() -> Outgoing {
     Outgoing::last(format!("Эта ссылка больше не действует: вместо неё создана новая. {GET_LINK}"))
 }
 
-/// The link is unknown.
+/// Reply to a link that is not stored.
 pub fn unknown_link() -> Outgoing {
     Outgoing::last(format!("Такой ссылки нет. {GET_LINK}"))
 }

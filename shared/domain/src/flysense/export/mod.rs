@@ -30,16 +30,16 @@ pub struct Document {
     pub turns: Vec<Turn>,
 }
 
-/// A turn of a document.
+/// One utterance of an exported document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     /// Name of the speaker.
     pub speaker: String,
-    /// Start, ms.
+    /// Milliseconds from the beginning of the recording.
     pub start_ms: u64,
     /// End, ms; never before the start.
     pub end_ms: u64,
-    /// Text.
+    /// Words of the utterance, as a user may have edited them.
     pub text: String,
 }
 

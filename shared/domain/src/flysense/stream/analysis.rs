@@ -12,10 +12,10 @@ use crate::serde_lenient;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TimeSpan {
-    /// Start, ms.
+    /// First millisecond of the period.
     #[serde(alias = "startTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub start_time_ms: u64,
-    /// End, ms.
+    /// Millisecond after the period.
     #[serde(alias = "endTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub end_time_ms: u64,
 }
@@ -30,7 +30,7 @@ pub struct DescriptiveStatistics {
     /// Maximum.
     #[serde(deserialize_with = "serde_lenient::double")]
     pub max: f64,
-    /// Mean.
+    /// Arithmetic mean.
     #[serde(deserialize_with = "serde_lenient::double")]
     pub mean: f64,
     /// Standard deviation.
@@ -41,7 +41,7 @@ pub struct DescriptiveStatistics {
     pub quantiles: Vec<Quantile>,
 }
 
-/// A quantile.
+/// Value below which a share of the quantity lies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Quantile {
@@ -72,7 +72,7 @@ pub struct SpeakerAnalysis {
     /// Talk time as a share of the audio.
     #[serde(alias = "speechRatio", deserialize_with = "serde_lenient::double")]
     pub speech_ratio: f64,
-    /// Silence, ms.
+    /// Time without speech of this speaker, ms.
     #[serde(alias = "totalSilenceMs", deserialize_with = "serde_lenient::unsigned")]
     pub total_silence_ms: u64,
     /// Silence as a share of the audio.
@@ -87,16 +87,16 @@ pub struct SpeakerAnalysis {
     /// Number of utterances.
     #[serde(alias = "utteranceCount", deserialize_with = "serde_lenient::unsigned")]
     pub utterance_count: u64,
-    /// Words per second.
+    /// Pace of speech.
     #[serde(alias = "wordsPerSecond", deserialize_with = "serde_lenient::nullable")]
     pub words_per_second: DescriptiveStatistics,
-    /// Letters per second.
+    /// Pace of speech that does not depend on the length of words.
     #[serde(alias = "lettersPerSecond", deserialize_with = "serde_lenient::nullable")]
     pub letters_per_second: DescriptiveStatistics,
-    /// Words per utterance.
+    /// Length of utterances.
     #[serde(alias = "wordsPerUtterance", deserialize_with = "serde_lenient::nullable")]
     pub words_per_utterance: DescriptiveStatistics,
-    /// Letters per utterance.
+    /// Length of utterances that does not depend on the length of words.
     #[serde(alias = "lettersPerUtterance", deserialize_with = "serde_lenient::nullable")]
     pub letters_per_utterance: DescriptiveStatistics,
     /// Duration of utterances, ms.
@@ -108,7 +108,7 @@ pub struct SpeakerAnalysis {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Interrupts {
-    /// The interrupting speaker.
+    /// Channel tag of the speaker who began to talk while another one did.
     #[serde(alias = "speakerTag", deserialize_with = "serde_lenient::text")]
     pub speaker_tag: String,
     /// Number of interruptions.

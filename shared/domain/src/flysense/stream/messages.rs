@@ -109,7 +109,7 @@ pub struct FinalRefinement {
     /// Number of the final text in its channel.
     #[serde(alias = "finalIndex", deserialize_with = "serde_lenient::unsigned")]
     pub final_index: u64,
-    /// The normalized text.
+    /// Digits and punctuation in place of words; its words replace those of the final text.
     #[serde(alias = "normalizedText", deserialize_with = "serde_lenient::nullable")]
     pub normalized_text: AlternativeUpdate,
 }
@@ -139,7 +139,7 @@ pub struct StatusCode {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClassifierUpdate {
-    /// Type of the window.
+    /// Part of the call that the result is about.
     #[serde(alias = "windowType", deserialize_with = "serde_lenient::name")]
     pub window_type: Window,
     /// Start of the window, ms.
@@ -148,7 +148,7 @@ pub struct ClassifierUpdate {
     /// End of the window, ms.
     #[serde(alias = "endTimeMs", deserialize_with = "serde_lenient::unsigned")]
     pub end_time_ms: u64,
-    /// The result.
+    /// What the classifier found in the window.
     #[serde(alias = "classifierResult", deserialize_with = "serde_lenient::nullable")]
     pub classifier_result: ClassifierResult,
 }

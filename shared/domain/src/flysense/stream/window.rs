@@ -17,7 +17,7 @@ pub enum Window {
     /// The latest preliminary text.
     #[serde(rename = "LAST_PARTIAL")]
     LastPartial,
-    /// An unknown window.
+    /// A name of a window that SpeechKit has added since.
     #[default]
     #[serde(rename = "UNKNOWN")]
     Unknown,

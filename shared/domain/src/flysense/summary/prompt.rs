@@ -33,7 +33,7 @@ pub enum Speaker {
 pub struct Message {
     /// Role of the author.
     pub speaker: Speaker,
-    /// Text of the message.
+    /// What the model reads, or what it should answer; Russian.
     pub text: String,
 }
 

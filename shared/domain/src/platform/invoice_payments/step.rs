@@ -12,7 +12,7 @@ use crate::platform::tbank::{PaymentOutcome, PaymentStatus, StatusOrder};
 pub struct PaymentSnapshot<'a> {
     /// Way of taking the money.
     pub kind: AttemptKind,
-    /// State.
+    /// As it is stored before the update.
     pub state: AttemptState,
     /// The bank's id of its payment, once known.
     pub payment_id: Option<&'a str>,

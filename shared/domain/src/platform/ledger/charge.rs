@@ -7,7 +7,7 @@ use crate::money::MicroCoins;
 /// Coins of one lot in a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargePart {
-    /// The lot.
+    /// Lot from which the coins were taken, and to which a refund returns them.
     pub lot: LotId,
     /// Coins charged to the lot.
     pub taken: MicroCoins,
@@ -18,7 +18,7 @@ pub struct ChargePart {
 /// Coins paid for one service in a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeLine {
-    /// The service.
+    /// What the coins were spent on.
     pub service: Service,
     /// Coins paid for the service.
     pub paid: MicroCoins,

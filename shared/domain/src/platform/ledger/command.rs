@@ -9,7 +9,7 @@ use crate::money::MicroCoins;
 /// Payment for one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The service.
+    /// What was sold; the coins go to its account of spending.
     pub service: Service,
     /// Coins to pay, above zero.
     pub amount: MicroCoins,

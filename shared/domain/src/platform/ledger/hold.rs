@@ -25,24 +25,24 @@ pub enum HoldState {
 /// Coins of one lot in a hold or a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LotPart {
-    /// The lot.
+    /// Lot from which the coins were taken.
     pub lot: LotId,
-    /// Coins of the lot.
+    /// Coins taken from the lot, above zero.
     pub amount: MicroCoins,
 }
 
 /// A reservation of coins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Id of the hold.
+    /// Chosen by the command that placed the hold.
     pub id: HoldId,
-    /// The transaction that placed the hold.
+    /// `hold` transaction whose entries moved the coins out of the lots.
     pub placed_by: TransactionId,
     /// Coins reserved.
     pub amount: MicroCoins,
     /// The coins by lot, in the order in which they were taken.
     pub parts: Vec<LotPart>,
-    /// Current state.
+    /// Open until a capture, a release or the expiry.
     pub state: HoldState,
     /// Coins charged by the capture, which may exceed the hold; zero unless captured.
     pub captured: MicroCoins,

@@ -36,7 +36,7 @@ impl Origin {
 /// Coins of one origin that were credited together and expire together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
-    /// Id of the lot.
+    /// Chosen by the command that credited the lot.
     pub id: LotId,
     /// Origin of the coins.
     pub origin: Origin,

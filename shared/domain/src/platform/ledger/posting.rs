@@ -34,7 +34,7 @@ labeled_enum!(
 /// One side of a transaction: a positive amount is a credit to the account, a negative one a debit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The account.
+    /// Account of the wallet, or of the system, that the amount belongs to.
     pub account: LedgerAccount,
     /// The lot; set on a wallet's accounts only.
     pub lot: Option<LotId>,
@@ -45,9 +45,9 @@ pub struct Entry {
 /// A transaction of one wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
-    /// Id of the transaction.
+    /// Generated when the command was applied; later commands refer to it.
     pub id: TransactionId,
-    /// Kind of the transaction.
+    /// Command that wrote the transaction, as the history shows it.
     pub kind: TransactionKind,
     /// The entries, in order.
     pub entries: Vec<Entry>,

@@ -29,7 +29,7 @@ pub enum Tariff {
 pub enum Unit {
     /// Seconds of audio.
     Second,
-    /// Pieces.
+    /// Items counted one by one, such as summaries.
     Piece,
 }
 
@@ -46,11 +46,11 @@ pub enum Rounding {
 /// Version of a service's price, in force from a start time. A version is immutable; a new price is a new version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriceRule {
-    /// The service that is priced.
+    /// Versions are counted for each service by itself.
     pub service: Service,
     /// Version number, from 1.
     pub version: u32,
-    /// The tariff.
+    /// How a quantity becomes an amount.
     pub tariff: Tariff,
 }
 

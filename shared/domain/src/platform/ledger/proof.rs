@@ -27,7 +27,7 @@ pub const PROOF_MARGIN: TimeDelta = TimeDelta::hours(1);
 /// no coins and may be erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTransaction {
-    /// Id of the transaction.
+    /// Text with the prefix `ltx_`, unless the row was tampered with.
     pub id: String,
     /// Id of the wallet.
     pub wallet: String,
@@ -37,13 +37,13 @@ pub struct StoredTransaction {
     pub hold: Option<String>,
     /// Id of the transaction that this one reverses.
     pub reverses: Option<String>,
-    /// Time of the transaction.
+    /// When the command was applied; UTC, microseconds.
     pub at: DateTime<Utc>,
-    /// The entries.
+    /// In the order of their lines.
     pub entries: Vec<StoredEntry>,
 }
 
-/// An entry as it is stored.
+/// One side of a stored transaction, unparsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
     /// Number of the entry in its transaction.

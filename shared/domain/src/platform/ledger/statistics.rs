@@ -36,7 +36,7 @@ impl Period {
 /// Spending on one service in a period.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Coins paid.
+    /// Coins paid by charges and captures; refunds are not deducted.
     pub paid: MicroCoins,
     /// Coins refunded.
     pub returned: MicroCoins,
@@ -58,9 +58,9 @@ impl Totals {
 /// Spending on one service on one day. Days begin at midnight in the customer's time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaySpent {
-    /// The day.
+    /// Date in the customer's time zone.
     pub day: NaiveDate,
-    /// The service.
+    /// Service whose account of spending was credited.
     pub service: Service,
     /// Totals of the day. A refund counts on the day of the refund, not of the charge.
     pub totals: Totals,

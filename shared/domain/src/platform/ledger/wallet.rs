@@ -17,7 +17,7 @@ use crate::money::MicroCoins;
 /// touch them: every lot with coins left, and the holds and charges named by the commands with their lots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wallet {
-    /// Id of the wallet.
+    /// One wallet per install.
     pub id: WalletId,
     /// Coins that can be spent.
     pub available: MicroCoins,

@@ -25,7 +25,7 @@ pub struct Links<'a> {
 }
 
 impl Letter {
-    /// The letter of a kind.
+    /// Composes subject, text, button and footer. The same facts give the same letter.
     pub fn compose(kind: MailKind, facts: &MailFacts, links: Links<'_>) -> Self {
         let (title, mut paragraphs) = subject_and_text(kind, facts);
         let card = links.card.filter(|_| kind == MailKind::RenewalUpcoming && facts.renews);

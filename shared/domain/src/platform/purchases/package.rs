@@ -48,10 +48,10 @@ impl FromStr for PackageCode {
 /// Why a package is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPackage {
-    /// Invalid code.
+    /// Empty, longer than 64, or with another character than a–z, 0–9 and `-`.
     #[error("a package's code is 1 to 64 of a-z, 0-9 and `-`")]
     Code,
-    /// Invalid title.
+    /// Empty, longer than 64 characters, or with a control character.
     #[error("a package's title is 1 to 64 characters on one line")]
     Title,
     /// Price out of range.
@@ -70,7 +70,7 @@ pub enum InvalidPackage {
 pub struct PackageTerms {
     /// Title shown to users.
     pub title: String,
-    /// Price.
+    /// What the buyer pays, from 1 to 1,000,000 roubles.
     pub price: Kopecks,
     /// Purchased coins, which never expire.
     pub coins: MicroCoins,

@@ -6,7 +6,7 @@ use super::PurchaseState;
 use crate::money::Kopecks;
 use crate::platform::tbank::PaymentStatus;
 
-/// Source of an update.
+/// How the bank's data reached us, which decides how far it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateSource {
     /// A notification: authentic, but possibly outdated.
@@ -22,7 +22,7 @@ pub struct PaymentUpdate {
     pub source: UpdateSource,
     /// The bank's payment id.
     pub payment_id: String,
-    /// Status of the payment.
+    /// T-Bank's word for the state of the payment.
     pub status: PaymentStatus,
     /// Amount of the payment; after a refund, the rest.
     pub amount: Option<Kopecks>,

@@ -4,7 +4,7 @@ use crate::UnknownText;
 use crate::money::Kopecks;
 use crate::platform::tbank::{ErrorClass, PaymentOutcome, PaymentStatus, class_of};
 
-/// State of a purchase.
+/// Progress of a purchase; stored as text.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -12,7 +12,7 @@ use crate::platform::tbank::{PaymentOutcome, PaymentStatus, StatusOrder};
 /// State of a purchase before the update.
 #[derive(Debug, Clone)]
 pub struct PurchaseSnapshot<'a> {
-    /// Current state.
+    /// As it is stored, read under the lock of the purchase.
     pub state: PurchaseState,
     /// Whether the coins were credited.
     pub credited: bool,

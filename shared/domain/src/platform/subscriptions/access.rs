@@ -8,7 +8,7 @@ use super::settings::{AfterEnd, SubscriptionSettings};
 use super::subscription::{Subscription, SubscriptionState};
 use crate::UnknownText;
 
-/// Level of access.
+/// What a widget may do for its account now. Widgets obey the level and show the reason.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +30,7 @@ impl AccessLevel {
     }
 }
 
-/// Reason of a level of access.
+/// Cause of a level, which widgets and pages explain to users.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,7 +83,7 @@ impl AccessReason {
 /// Access of an account to a widget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
-    /// Level.
+    /// What the widget may do.
     pub level: AccessLevel,
     /// Why.
     pub reason: AccessReason,

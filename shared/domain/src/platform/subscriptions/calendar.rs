@@ -12,7 +12,7 @@ pub const ZONE: &str = "Europe/Moscow";
 /// Moscow's offset from UTC. It has no daylight saving time (law 248-FZ, since 26 October 2014).
 pub const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
 
-/// The day in Moscow at a time.
+/// Date in Moscow at a moment: periods, renewals and notices are counted in Moscow days.
 pub fn moscow_day(at: DateTime<Utc>) -> NaiveDate {
     (at.naive_utc() + MOSCOW_OFFSET).date()
 }
@@ -26,7 +26,7 @@ pub fn day_start(day: NaiveDate) -> DateTime<Utc> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub enum PeriodLength {
-    /// 1 month.
+    /// One calendar month, which is longer or shorter by the day of its beginning.
     Month,
     /// 3 months.
     Quarter,
@@ -103,7 +103,7 @@ impl AnchorDay {
         (1..=31).contains(&day).then_some(Self(day))
     }
 
-    /// The day, 1 to 31.
+    /// From 1 to 31; months that are shorter use their last day.
     pub const fn day(self) -> u32 {
         self.0
     }
@@ -134,7 +134,7 @@ impl Period {
         if from < until { Ok(Self { from, until }) } else { Err(OutOfRange) }
     }
 
-    /// A period of `days` days.
+    /// Counts `days` from `from`, whatever the calendar; [`OutOfRange`] behind the last date that chrono knows.
     pub fn of_days(from: NaiveDate, days: u32) -> Result<Self, OutOfRange> {
         let until = from.checked_add_days(Days::new(days.into())).ok_or(OutOfRange)?;
         Self::new(from, until)
@@ -161,7 +161,7 @@ impl Period {
         Ok(Self { until, ..*self })
     }
 
-    /// The last day.
+    /// Last day that is paid, one before the exclusive end.
     pub fn last_day(&self) -> NaiveDate {
         self.until.pred_opt().unwrap_or(self.from)
     }

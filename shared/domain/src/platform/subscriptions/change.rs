@@ -48,7 +48,7 @@ pub enum ChangeKind {
 }
 
 impl Change {
-    /// Kind of the change.
+    /// Code of the change, without its values.
     pub const fn kind(&self) -> ChangeKind {
         match self {
             Self::Start { .. } => ChangeKind::Start,
@@ -65,7 +65,7 @@ impl Change {
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PendingKind {
-    /// Of the plan.
+    /// Another plan of the widget.
     Plan,
     /// Of the number of seats.
     Seats,
@@ -85,7 +85,7 @@ pub enum PendingChange {
 }
 
 impl PendingChange {
-    /// Kind of the change.
+    /// Code of the change, without its value.
     pub const fn kind(&self) -> PendingKind {
         match self {
             Self::Plan(_) => PendingKind::Plan,
@@ -102,7 +102,7 @@ pub struct Unavailable(pub PendingKind);
 /// Terms of the next period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextTerms {
-    /// The terms.
+    /// Terms after the pending changes that are still possible.
     pub terms: Terms,
     /// Changes that are not possible any more.
     pub unavailable: Vec<Unavailable>,

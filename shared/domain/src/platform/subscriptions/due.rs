@@ -11,7 +11,7 @@ use super::subscription::{ChangeRefusal, Subscription, SubscriptionState};
 /// Time of day of reminders in Moscow: 10:00, in the daytime of most of the country.
 const REMINDER_TIME: TimeDelta = TimeDelta::hours(10);
 
-/// The step that is due.
+/// What a subscription needs now, or when it needs something next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueStep {
     /// Nothing now; the next step is due at this time.
@@ -22,7 +22,7 @@ pub enum DueStep {
     RemindTrial(u32),
     /// Remind of the charge at the end of the period, this many days before it.
     RemindCharge(u32),
-    /// End the trial.
+    /// The trial is over and nothing was bought.
     EndTrial,
     /// Begin the next period, which is already paid.
     Advance(Period),

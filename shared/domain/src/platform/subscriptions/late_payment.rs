@@ -6,14 +6,14 @@ use super::calendar::Period;
 use super::subscription::SubscriptionState;
 use crate::UnknownText;
 
-/// State of an invoice.
+/// Progress of an invoice.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum InvoiceState {
     /// Waits for its payment.
     Open,
-    /// Paid.
+    /// Its money arrived, or an operator marked it as paid.
     Paid,
     /// Withdrawn: superseded, expired, or voided by an operator.
     Void,
@@ -50,9 +50,9 @@ pub enum RefundReason {
 /// Facts about an invoice when money for it arrives.
 #[derive(Debug, Clone, Copy)]
 pub struct PaidInvoice {
-    /// State of the invoice.
+    /// As it is when the money arrives, under the lock of the invoice.
     pub invoice: InvoiceState,
-    /// State of the subscription.
+    /// As it is when the money arrives, under the same lock.
     pub subscription: SubscriptionState,
     /// The period that a renewal pays; `None` for other invoices.
     pub renews: Option<Period>,

@@ -29,7 +29,7 @@ pub enum NoticeKind {
     Access,
 }
 
-/// A notice.
+/// Message about a subscription to the users of its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Subject.

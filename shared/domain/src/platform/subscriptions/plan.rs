@@ -80,10 +80,10 @@ pub enum Currency {
 /// Why a plan is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPlan {
-    /// Invalid code.
+    /// Empty, too long, or with another character than a–z, 0–9 and `-`.
     #[error("a plan's code is 1 to 64 of a-z, 0-9 and `-`")]
     Code,
-    /// Invalid title.
+    /// Empty, too long, or with a control character.
     #[error("a plan's title is 1 to {MAX_TITLE_LEN} characters on one line")]
     Title,
     /// No price, or one out of range.
@@ -159,7 +159,7 @@ pub struct Terms {
     pub seat_price: Kopecks,
     /// Number of seats.
     pub seats: u32,
-    /// Length of the period.
+    /// Months that are paid at once.
     pub length: PeriodLength,
 }
 

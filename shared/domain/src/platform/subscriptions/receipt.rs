@@ -18,13 +18,13 @@ use crate::money::{Kopecks, OutOfRange};
 pub enum VatRate {
     /// Without VAT.
     None,
-    /// 0 %.
+    /// Rate of zero, which a receipt tells apart from [`VatRate::None`].
     Vat0,
     /// 5 %, simplified taxation.
     Vat5,
     /// 7 %, simplified taxation.
     Vat7,
-    /// 10 %.
+    /// Reduced rate.
     Vat10,
     /// 20 %, until the end of 2025.
     Vat20,
@@ -107,7 +107,7 @@ pub struct ReceiptMode {
 }
 
 impl ReceiptMode {
-    /// Kind of the receipt at the payment.
+    /// Whether the receipt sent with the payment is a prepayment or a settlement.
     pub const fn at_payment(self) -> ReceiptKind {
         if self.prepayment { ReceiptKind::Prepayment } else { ReceiptKind::Settlement }
     }
@@ -139,7 +139,7 @@ pub struct ReceiptBasis {
 pub struct ReceiptLine {
     /// Name, at most 128 characters.
     pub name: String,
-    /// Amount.
+    /// Sum of the line, which is its price, too.
     pub amount: Kopecks,
     /// VAT rate on the day of the payment.
     pub vat: VatRate,

@@ -22,10 +22,10 @@ pub enum InvalidRefund {
     /// Amounts are above zero.
     #[error("an amount must be above zero")]
     NotPositive,
-    /// Nothing is left.
+    /// All that was paid has been refunded.
     #[error("the invoice is already refunded")]
     NothingLeft,
-    /// More than what is left.
+    /// The amount is greater than the rest, which the variant carries.
     #[error("at most {0} roubles can be refunded")]
     MoreThanLeft(Kopecks),
     /// An amount overflows.

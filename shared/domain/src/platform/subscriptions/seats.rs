@@ -19,9 +19,9 @@ const SUSPICION_AGE: TimeDelta = TimeDelta::days(1);
 /// A seat that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seat {
-    /// Number, from 1 to the number of seats.
+    /// From 1 to the number of seats that are paid.
     pub number: u32,
-    /// User who has the seat.
+    /// User of amoCRM who took the seat by a handshake.
     pub user: UserId,
     /// Since when.
     pub taken_at: DateTime<Utc>,

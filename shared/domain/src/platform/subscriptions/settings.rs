@@ -65,7 +65,7 @@ pub enum InvalidSettings {
     /// Grace too long.
     #[error("subscriptions.grace_days is 0 to {MAX_GRACE_DAYS}")]
     Grace,
-    /// Invalid days of charges.
+    /// Too many days, not ascending, out of range, or the first one is not 0.
     #[error(
         "subscriptions.charge_days are at most {MAX_CHARGES} ascending days from 0 to {MAX_CHARGE_DAY}, the first one 0"
     )]

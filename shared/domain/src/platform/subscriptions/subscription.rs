@@ -56,7 +56,7 @@ impl SubscriptionState {
 /// A subscription: one per install, for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// State.
+    /// Apart from access, which [`Subscription::access`] computes.
     pub state: SubscriptionState,
     /// The trial, past or running. An account has one per widget, once.
     pub trial: Option<Period>,
@@ -262,7 +262,7 @@ impl Subscription {
         Self { state, prepaid: None, cancels: false, ..self.with_boundary_passed() }
     }
 
-    /// Ends the trial.
+    /// State after the last day of the trial. Refused unless a trial runs.
     pub fn trial_ended(&self) -> Result<Self, ChangeRefusal> {
         if self.state != SubscriptionState::Trialing {
             return Err(ChangeRefusal::WrongState(self.state));

@@ -10,13 +10,13 @@ const MAX_TERMINAL_LEN: usize = 20;
 /// Why a vendor's data is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVendor {
-    /// Invalid code.
+    /// Not 2 to 64 of a–z, 0–9 and `-`.
     #[error("a vendor's code is 2 to 64 of a-z, 0-9 and `-`")]
     Code,
-    /// Invalid legal name.
+    /// Empty, too long, or with a control character.
     #[error("a legal name has 1 to {MAX_LEGAL_NAME_LEN} characters on one line")]
     LegalName,
-    /// Invalid INN.
+    /// Not 10 or 12 digits with correct check digits.
     #[error("the INN must have 10 or 12 digits with correct check digits")]
     Inn,
     /// Invalid telephone number.
@@ -28,7 +28,7 @@ pub enum InvalidVendor {
     /// Unknown taxation.
     #[error("the taxation is one of osn, usn_income, usn_income_outcome, esn and patent")]
     Taxation,
-    /// Invalid key of a terminal.
+    /// Empty, too long, or with another character than letters and digits.
     #[error("a terminal's key has 1 to {MAX_TERMINAL_LEN} letters and digits")]
     TerminalKey,
     /// Empty password of a terminal.
@@ -36,14 +36,14 @@ pub enum InvalidVendor {
     TerminalPassword,
 }
 
-/// Checks a vendor's code.
+/// Accepts 2 to 64 of a–z, 0–9 and `-`.
 pub fn check_vendor_code(code: &str) -> Result<(), InvalidVendor> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let valid = (2..=64).contains(&code.len()) && code.bytes().all(plain);
     if valid { Ok(()) } else { Err(InvalidVendor::Code) }
 }
 
-/// Checks a legal name.
+/// Accepts 1 to 200 characters without control characters; blanks at both ends do not count.
 pub fn check_legal_name(name: &str) -> Result<(), InvalidVendor> {
     let length = name.trim().chars().count();
     let valid = (1..=MAX_LEGAL_NAME_LEN).contains(&length) && !name.chars().any(char::is_control);
@@ -67,7 +67,7 @@ pub fn check_taxation(taxation: &str) -> Result<(), InvalidVendor> {
     if TAXATIONS.contains(&taxation) { Ok(()) } else { Err(InvalidVendor::Taxation) }
 }
 
-/// Checks the key of a terminal.
+/// Accepts 1 to 20 ASCII letters and digits.
 pub fn check_terminal_key(key: &str) -> Result<(), InvalidVendor> {
     let valid = (1..=MAX_TERMINAL_LEN).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
     if valid { Ok(()) } else { Err(InvalidVendor::TerminalKey) }

@@ -24,7 +24,7 @@ pub struct StatementLine<'a> {
     pub account: &'a str,
     /// Day on which the bank booked it, Moscow.
     pub booked_on: NaiveDate,
-    /// Amount.
+    /// Credited to the account, above zero.
     pub amount: Kopecks,
     /// The payer's INN, as the bank gives it; may be empty.
     pub payer_inn: &'a str,

@@ -22,9 +22,9 @@ pub enum Reception {
 /// An invoice that an operation may pay.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
-    /// Id.
+    /// Invoice that the matched money is allocated to.
     pub id: TransferInvoiceId,
-    /// Number.
+    /// Number that payers name in the purpose, unique in the series of the seller.
     pub number: InvoiceNumber,
     /// INN of the firm that it was sent to.
     pub inn: Inn,

@@ -10,7 +10,7 @@ pub const ACQUIRER_INN: &str = "7710140679";
 /// Money that arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct Transfer<'a> {
-    /// Amount.
+    /// Whole sum of the operation; nothing lands unless it is above zero.
     pub amount: Kopecks,
     /// The payer's INN, as the bank gives it; foreign payers have none.
     pub payer_inn: &'a str,
@@ -36,7 +36,7 @@ pub enum QueueReason {
 /// Target that kopecks of an operation are allocated to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landing {
-    /// With an invoice.
+    /// Kopecks that pay this invoice.
     Invoice(TransferInvoiceId),
     /// In the balance of the payer with this install.
     Balance(InstallId),

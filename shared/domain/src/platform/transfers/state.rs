@@ -51,7 +51,7 @@ pub enum PdfState {
     Lost,
 }
 
-/// State of an act.
+/// Progress of an act of services.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,7 +84,7 @@ pub enum OperationState {
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AllocationTarget {
-    /// With an invoice.
+    /// Kopecks that pay an invoice.
     Invoice,
     /// In a firm's balance.
     Balance,
