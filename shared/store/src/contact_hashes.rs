@@ -27,7 +27,7 @@ pub enum ContactColumn {
 }
 
 impl ContactColumn {
-    /// All columns.
+    /// For work on every column, such as hashing all again.
     pub const ALL: [Self; 5] = [
         Self::PurchaseEmail,
         Self::InvoiceEmail,

@@ -31,7 +31,7 @@ impl JsonText {
         Self("{}".into())
     }
 
-    /// The JSON as text.
+    /// Compact, without white space between tokens.
     pub fn as_str(&self) -> &str {
         &self.0
     }

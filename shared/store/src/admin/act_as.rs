@@ -15,12 +15,12 @@ pub struct ActAs {
     /// The operator's session in the panel.
     #[sqlx(try_from = "String")]
     pub session_id: OperatorSessionId,
-    /// The operator.
+    /// Row of `operators`.
     #[sqlx(try_from = "String")]
     pub operator_id: OperatorId,
-    /// Login of the operator.
+    /// As it was at the beginning of the view.
     pub operator_login: String,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
     /// When it began.
@@ -37,7 +37,7 @@ const SELECT_LIVE: &str =
      JOIN operators o ON o.id = a.operator_id
      WHERE a.ended_at IS NULL AND s.ended_at IS NULL AND s.stage = 'full' AND o.disabled_at IS NULL AND ";
 
-/// Inserts a view.
+/// Begins a view: inserts its row.
 pub async fn insert(conn: &mut Conn, view: &ActAs) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO act_as_sessions (id, session_id, operator_id, operator_login, install_id, started_at, until_at)

@@ -12,7 +12,7 @@ use crate::{Conn, StoreResult};
 /// An act.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct AuditRow {
-    /// Id of the row.
+    /// `aud_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: AuditId,
     /// Id of the operator or of the vendor's user (`vus_…`); `None` for a command on the server.
@@ -48,7 +48,7 @@ const COLUMNS: &str =
 /// An act to be recorded.
 #[derive(Debug)]
 pub struct NewAuditRow<'a> {
-    /// Id of the row.
+    /// `aud_…`, chosen by the caller.
     pub id: AuditId,
     /// The operator; `None` for a command on the server.
     pub operator_id: Option<OperatorId>,
@@ -114,7 +114,7 @@ async fn insert_by(
 /// Filter of the audit log; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Id of the operator.
+    /// `opr_…` of an operator or `vus_…` of a vendor's user.
     pub operator_id: Option<String>,
     /// The act.
     pub action: Option<String>,
@@ -225,7 +225,7 @@ pub async fn find_chain_head(conn: &mut Conn) -> StoreResult<Option<Sealed>> {
     Ok(sqlx::query_as(SELECT_HEAD).fetch_optional(conn).await?)
 }
 
-/// Writes the head of the chain.
+/// Writes number and hash of the last sealed row, over the former ones.
 pub async fn write_chain_head(conn: &mut Conn, head: &Sealed) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO audit_chain_head (id, chain_number, chain_hash) VALUES (1, ?, ?)

@@ -11,16 +11,16 @@ use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// A bulk act.
+/// Row of `bulk_acts`: one act on every row of a list's filter.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct BulkAct {
-    /// Id of the act.
+    /// `blk_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: BulkActId,
     /// The operator who started it.
     #[sqlx(try_from = "String")]
     pub operator_id: OperatorId,
-    /// Login of that operator.
+    /// As it was at the start, for the audit log.
     pub operator_login: String,
     /// The act on one row.
     #[sqlx(try_from = "TextColumn")]
@@ -31,7 +31,7 @@ pub struct BulkAct {
     pub query: String,
     /// The act that this one takes back.
     pub undo_of: Option<String>,
-    /// State.
+    /// `Running` or `Paused` until its last row has a result or an operator ends it.
     #[sqlx(try_from = "TextColumn")]
     pub state: BulkState,
     /// Rows that the operator has confirmed; no more are touched.
@@ -42,7 +42,7 @@ pub struct BulkAct {
     pub refused_count: u32,
     /// The row whose result was written last.
     pub last_id: Option<String>,
-    /// Reason.
+    /// Given by the operator, for every row.
     pub reason: String,
     /// Address of the operator.
     pub address: String,
@@ -75,15 +75,15 @@ pub enum BulkOutcome {
 /// The result of a bulk act for one row.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct BulkResult {
-    /// Id of the result.
+    /// `blr_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: BulkResultId,
-    /// The act.
+    /// Row of `bulk_acts`.
     #[sqlx(try_from = "String")]
     pub bulk_act_id: BulkActId,
     /// Id of the row.
     pub subject_id: String,
-    /// Outcome.
+    /// Whether the row was changed.
     #[sqlx(try_from = "TextColumn")]
     pub outcome: BulkOutcome,
     /// Effect on the row, or the reason why there is none, in Russian.
@@ -122,7 +122,7 @@ pub async fn insert(conn: &mut Conn, act: &BulkAct) -> StoreResult<()> {
     Ok(())
 }
 
-/// Finds an act.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: BulkActId) -> StoreResult<Option<BulkAct>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
@@ -240,10 +240,10 @@ async fn prune_one(conn: &mut Conn, before: DateTime<Utc>, limit: u32) -> StoreR
     Ok(Some(results.rows_affected() + 1))
 }
 
-/// Filter of results.
+/// Selection of rows of `bulk_act_results`.
 #[derive(Debug, Clone)]
 pub struct ResultFilter {
-    /// The act.
+    /// Keeps rows of this bulk act.
     pub bulk_act_id: BulkActId,
     /// Outcome; `None` selects any.
     pub outcome: Option<BulkOutcome>,

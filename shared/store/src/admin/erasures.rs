@@ -10,16 +10,16 @@ use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// An erasure.
+/// Row of `account_erasures`: removal of an account's personal data.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Erasure {
-    /// Id of the erasure.
+    /// `ers_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: ErasureId,
     /// Service of the account.
     #[sqlx(try_from = "TextColumn", rename = "platform")]
     pub crm: Crm,
-    /// The account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
     /// Domain of the account at the request.
@@ -30,13 +30,13 @@ pub struct Erasure {
     pub operator_login: String,
     /// Login of the second operator.
     pub approved_login: Option<String>,
-    /// Reason.
+    /// Given by the requester.
     pub reason: String,
     /// Address of the operator.
     pub address: String,
     /// Correlation id of the request.
     pub correlation_id: String,
-    /// State.
+    /// `Running` until its jobs have ended.
     #[sqlx(try_from = "TextColumn")]
     pub state: ErasureState,
     /// When FlySense's side ended.
@@ -87,7 +87,7 @@ pub async fn insert(conn: &mut Conn, erasure: &Erasure) -> StoreResult<()> {
     Ok(())
 }
 
-/// Finds an erasure.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: ErasureId) -> StoreResult<Option<Erasure>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
@@ -130,7 +130,7 @@ pub async fn add_count(conn: &mut Conn, id: ErasureId, kind: ErasedKind, erased:
 /// Number of erased rows of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct ErasedCount {
-    /// The kind.
+    /// What was counted.
     #[sqlx(try_from = "TextColumn")]
     pub kind: ErasedKind,
     /// Rows or objects.

@@ -20,7 +20,7 @@ pub enum FileFormat {
 }
 
 impl FileFormat {
-    /// Media type of the file.
+    /// Value of `Content-Type` when the file is downloaded.
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
@@ -29,7 +29,7 @@ impl FileFormat {
     }
 }
 
-/// State of an export.
+/// Progress of the file; stored as text.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +44,10 @@ pub enum ExportState {
     Deleted,
 }
 
-/// An export of a list.
+/// Row of `list_exports`: a file of a list, requested by an operator.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ListExport {
-    /// Id of the export.
+    /// `exp_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: ExportId,
     /// The operator who requested it.
@@ -57,10 +57,10 @@ pub struct ListExport {
     pub list: String,
     /// Query string of the list, without `?`.
     pub query: String,
-    /// Format of the file.
+    /// Chosen at the request; decides media type and file name.
     #[sqlx(try_from = "TextColumn")]
     pub file_format: FileFormat,
-    /// State.
+    /// `Writing` until its job has ended.
     #[sqlx(try_from = "TextColumn")]
     pub state: ExportState,
     /// Rows written so far.
@@ -108,7 +108,7 @@ pub async fn insert(conn: &mut Conn, export: &ListExport) -> StoreResult<()> {
     Ok(())
 }
 
-/// Finds an export.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: ExportId) -> StoreResult<Option<ListExport>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

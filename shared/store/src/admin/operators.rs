@@ -16,17 +16,17 @@ pub use crate::sign_in::credentials::{
     confirm_totp, propose_totp, reseal_totp, use_totp_step, write_password,
 };
 
-/// An operator.
+/// Row of `operators`: a person of Flysk who uses the panel.
 #[derive(Clone, sqlx::FromRow)]
 pub struct Operator {
-    /// Id of the operator.
+    /// `opr_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: OperatorId,
     /// Name to sign in with, unique.
     pub login: String,
     /// Name to show.
     pub name: String,
-    /// Role.
+    /// Decides which pages and acts the operator may use.
     #[sqlx(try_from = "TextColumn")]
     pub role: OperatorRole,
     /// Rights besides those of the role.
@@ -75,16 +75,16 @@ impl CredentialTable for OperatorId {
     const RESEAL_TOTP: &'static str = "UPDATE operators SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?";
 }
 
-/// An operator to be created.
+/// Values of a row of `operators` that has no second factor yet.
 #[derive(Debug)]
 pub struct NewOperator<'a> {
-    /// Id of the operator.
+    /// `opr_…`, chosen by the caller.
     pub id: OperatorId,
     /// Name to sign in with.
     pub login: &'a str,
     /// Name to show.
     pub name: &'a str,
-    /// Role.
+    /// Decides which pages and acts the operator may use.
     pub role: OperatorRole,
     /// Rights besides those of the role.
     pub rights: &'a OperatorRights,
@@ -111,7 +111,7 @@ pub async fn insert(conn: &mut Conn, operator: &NewOperator<'_>, now: DateTime<U
     Ok(())
 }
 
-/// Finds an operator.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: OperatorId) -> StoreResult<Option<Operator>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
@@ -132,7 +132,7 @@ pub async fn touch(conn: &mut Conn, id: OperatorId, now: DateTime<Utc>) -> Store
     expect_one(&touched, "operator")
 }
 
-/// Finds an operator by the login.
+/// Reads the row with this unique login, without a lock.
 pub async fn find_by_login(conn: &mut Conn, login: &str) -> StoreResult<Option<Operator>> {
     Ok(sqlx::query_as(sql!(SELECT, "login = ?")).bind(login).fetch_optional(conn).await?)
 }

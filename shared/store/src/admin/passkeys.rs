@@ -9,7 +9,7 @@ use crate::{Conn, StoreResult};
 /// A passkey of an operator.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Passkey {
-    /// Id of the passkey.
+    /// `psk_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: PasskeyId,
     /// Name given by the operator.
@@ -27,7 +27,7 @@ pub struct Passkey {
 /// A passkey to be inserted.
 #[derive(Debug)]
 pub struct NewPasskey<'a> {
-    /// Id of the passkey.
+    /// `psk_…`, chosen by the caller.
     pub id: PasskeyId,
     /// Operator who registered the passkey.
     pub operator_id: OperatorId,

@@ -20,9 +20,9 @@ pub struct PendingAct {
     pub form: String,
     /// Amount in Russian.
     pub amount: String,
-    /// Reason.
+    /// Given by the requester; it goes into the audit log.
     pub reason: String,
-    /// Operator who requested the act.
+    /// Cannot approve the act.
     #[sqlx(try_from = "String")]
     pub requested_by: OperatorId,
     /// Login of that operator.
@@ -35,7 +35,7 @@ pub struct PendingAct {
 
 const SELECT: &str = "SELECT id, action, subject_id, form, amount, reason, requested_by, requested_login, requested_at, outcome FROM pending_acts WHERE ";
 
-/// Inserts an act.
+/// Stores an act that waits; `outcome` is not written.
 pub async fn insert(conn: &mut Conn, act: &PendingAct) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO pending_acts (id, action, subject_id, form, amount, reason, requested_by, requested_login, requested_at)

@@ -5,18 +5,18 @@ use flysk_domain::id::{OperatorId, ViewId};
 
 use crate::{Conn, StoreResult};
 
-/// A saved view.
+/// Row of `saved_views`: a list's filter under a name.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct SavedView {
-    /// Id of the view.
+    /// `viw_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: ViewId,
-    /// Operator who saved it.
+    /// Row of `operators`.
     #[sqlx(try_from = "String")]
     pub operator_id: OperatorId,
     /// Path of the list.
     pub list: String,
-    /// Name.
+    /// Chosen by the operator; shown as the label.
     pub name: String,
     /// Query string of the list, without `?`.
     pub query: String,
@@ -24,7 +24,7 @@ pub struct SavedView {
     pub shared: bool,
 }
 
-/// Inserts a view.
+/// Stores a view; `now` becomes its time of creation.
 pub async fn insert(conn: &mut Conn, view: &SavedView, now: DateTime<Utc>) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO saved_views (id, operator_id, list, name, query, shared, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -51,12 +51,12 @@ const SELECT: &str =
             auto_since, reconciled_until, utc_offset_minutes
      FROM flysense_accounts WHERE ";
 
-/// Finds an account.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, account_id: AccountId) -> StoreResult<Option<AccountRow>> {
     Ok(sqlx::query_as(sql!(SELECT, "account_id = ?")).bind(account_id.0).fetch_optional(conn).await?)
 }
 
-/// Finds the account of an install.
+/// Without a lock; `None` if FlySense has no row for it.
 pub async fn find_by_install(conn: &mut Conn, install_id: InstallId) -> StoreResult<Option<AccountRow>> {
     Ok(sqlx::query_as(sql!(SELECT, "install_id = ?"))
         .bind(install_id.to_string())

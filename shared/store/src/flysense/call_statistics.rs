@@ -16,7 +16,7 @@ pub struct DayOfCalls {
     pub state: TranscriptionState,
     /// Their number.
     pub calls: i64,
-    /// Their billed seconds.
+    /// Sum of the seconds that are charged.
     pub billed_seconds: i64,
 }
 

@@ -17,10 +17,10 @@ use crate::{Conn, StoreResult, TextColumn};
 /// A call with its state and the copy of its recording.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ListedCall {
-    /// The call.
+    /// `tr_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: TranscriptionId,
-    /// State.
+    /// Stage that the run has reached, or its end.
     #[sqlx(try_from = "TextColumn")]
     pub state: TranscriptionState,
     /// Key of the copy for the player in object storage.

@@ -13,7 +13,7 @@ use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// State of an event.
+/// Whether amoCRM was asked for the note of a feed event; stored as text.
 #[derive(
     Debug,
     Clone,
@@ -42,10 +42,10 @@ pub enum EventState {
 /// An event of amoCRM's log.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct EventRow {
-    /// Id of the event in amoCRM.
+    /// amoCRM's id, under which the feed shows the event.
     #[sqlx(try_from = "String")]
     pub event_id: AmocrmEventId,
-    /// State of the event.
+    /// `Pending` until amoCRM was asked about it.
     #[sqlx(try_from = "TextColumn")]
     pub state: EventState,
     /// Type of the card with the note, once known.

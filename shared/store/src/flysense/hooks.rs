@@ -11,7 +11,7 @@ use crate::{Conn, StoreResult};
 /// A delivery to be stored. No `Debug`: the body contains phone numbers.
 #[derive(Clone, Copy)]
 pub struct NewHook<'a> {
-    /// Id.
+    /// `hok_…`, chosen by the caller.
     pub id: HookId,
     /// The account that sent it.
     pub account_id: AccountId,
@@ -43,7 +43,7 @@ pub async fn insert_all(conn: &mut Conn, hooks: &[NewHook<'_>], now: DateTime<Ut
 /// A delivery without its body.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct HookRow {
-    /// Its id.
+    /// `hok_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: HookId,
     /// `received`, or `ingested` once its job has processed it.

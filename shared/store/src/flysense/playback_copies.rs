@@ -9,7 +9,7 @@ use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// State of a copy.
+/// Progress of a player copy; stored as text.
 #[derive(
     Debug,
     Clone,
@@ -41,7 +41,7 @@ pub struct PlaybackCopy {
     /// Transcription of the call.
     #[sqlx(try_from = "String")]
     pub transcription_id: TranscriptionId,
-    /// State.
+    /// `Preparing` until its job has ended.
     #[sqlx(try_from = "TextColumn")]
     pub state: CopyState,
     /// Key of the object, if it is ready.
@@ -104,9 +104,9 @@ pub async fn begin(
 /// The object of a finished copy.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadyCopy<'a> {
-    /// Key of the object.
+    /// Under which the copy is in object storage.
     pub object_key: &'a str,
-    /// Media type.
+    /// Value of `Content-Type` for the player.
     pub media_type: &'a str,
     /// Size.
     pub bytes: u64,

@@ -35,7 +35,7 @@ pub async fn upsert(
     Ok(())
 }
 
-/// Finds the waveform of a transcription.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: TranscriptionId) -> StoreResult<Option<Waveform>> {
     Ok(sqlx::query_as("SELECT duration_ms, peaks FROM transcription_waveforms WHERE transcription_id = ?")
         .bind(id.to_string())

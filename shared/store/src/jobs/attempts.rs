@@ -60,7 +60,7 @@ pub struct AttemptRow {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, or was found to have ended.
     pub ended_at: DateTime<Utc>,
-    /// Reason.
+    /// Error, or note of the handler; `None` if there was nothing to say.
     pub reason: Option<String>,
 }
 

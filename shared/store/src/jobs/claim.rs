@@ -17,7 +17,7 @@ use crate::{Conn, StoreError, StoreResult};
 /// The right to write for a job: valid while the row has this fence number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence {
-    /// Id of the job.
+    /// Row of `jobs`.
     pub job: JobId,
     /// The row's fence number after the claim.
     pub number: u64,

@@ -17,7 +17,7 @@ use crate::{Conn, StoreResult};
 /// A job to be claimed with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// Id of the job.
+    /// Row of `jobs`.
     pub job: JobId,
     /// Whether it starts as soon as it is claimed. Otherwise it is claimed ahead.
     pub starts_now: bool,

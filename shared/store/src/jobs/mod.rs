@@ -41,7 +41,7 @@ struct IdRow {
     id: JobId,
 }
 
-/// State of a job.
+/// Progress of a job; stored as text.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,7 +83,7 @@ pub struct NewJob<'a> {
     pub tenant: Option<&'a str>,
     /// Correlation with the request that causes the job.
     pub trace: &'a Trace,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub created_at: DateTime<Utc>,
 }
 

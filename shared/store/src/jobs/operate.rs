@@ -14,14 +14,14 @@ use crate::{Conn, StoreResult, TextColumn};
 /// A job as operators see it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct JobRow {
-    /// Id of the job.
+    /// `job_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: JobId,
     /// Kind from the catalogue.
     pub kind: String,
     /// Queue whose workers take it.
     pub queue: String,
-    /// Current state.
+    /// `Done`, `Dead` and `Cancelled` are final, unless an operator replays the job.
     #[sqlx(try_from = "TextColumn")]
     pub state: JobState,
     /// Payload as JSON: ids, not data.
@@ -57,7 +57,7 @@ const SELECT: &str =
             tenant, correlation_id, last_error, created_at, started_at, finished_at
      FROM jobs WHERE ";
 
-/// Finds a job.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: JobId) -> StoreResult<Option<JobRow>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

@@ -11,7 +11,7 @@ use crate::{Conn, StoreResult};
 /// A waiting job that is due.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct DueJob {
-    /// Id of the job.
+    /// `job_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: JobId,
     /// Queue whose workers take it.
@@ -25,7 +25,7 @@ pub struct DueJob {
 /// A waiting job as a relay compares it with others. It may not be due yet.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct WaitingJob {
-    /// Id of the job.
+    /// `job_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: JobId,
     /// Queue whose workers take it.

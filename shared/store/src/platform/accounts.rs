@@ -32,7 +32,7 @@ pub struct AccountUpdate<'a> {
     pub crm: Crm,
     /// amoCRM's id of the account.
     pub id: AccountId,
-    /// Host of the account at `at`.
+    /// Domain that the account had at `at`.
     pub host: &'a str,
     /// Host of the API that returns the account's current host, if the token names one.
     pub api_domain: Option<&'a str>,
@@ -130,7 +130,7 @@ pub async fn claim_look_up(
     Ok(claimed.rows_affected() == 1)
 }
 
-/// Finds an account.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, crm: Crm, id: AccountId) -> StoreResult<Option<Account>> {
     Ok(sqlx::query_as(
         "SELECT id, host, api_domain, name, utc_offset_minutes FROM accounts WHERE platform = ? AND id = ?",

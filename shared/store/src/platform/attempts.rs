@@ -36,15 +36,15 @@ pub struct Attempt {
 /// An attempt to be logged.
 #[derive(Debug, Clone, Copy)]
 pub struct NewAttempt<'a> {
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
-    /// The event.
+    /// Row of `lifecycle_events`.
     pub event_id: EventId,
-    /// The attempt.
+    /// What happened in the delivery.
     pub attempt: &'a Attempt,
 }
 
-/// Inserts an attempt.
+/// Stores one attempt; texts that are too long are cut.
 pub async fn insert(
     conn: &mut Conn,
     widget_id: WidgetId,
@@ -54,7 +54,7 @@ pub async fn insert(
     insert_all(conn, &[NewAttempt { widget_id, event_id, attempt }]).await
 }
 
-/// Inserts attempts.
+/// Stores attempts in few statements; texts that are too long are cut.
 pub async fn insert_all(conn: &mut Conn, attempts: &[NewAttempt<'_>]) -> StoreResult<()> {
     let cut = |text: &String, most: usize| text.chars().take(most).collect::<String>();
     for rows in in_few_lengths(attempts) {
@@ -94,10 +94,10 @@ pub async fn list(conn: &mut Conn, event_id: EventId) -> StoreResult<Vec<Attempt
 pub struct LoggedAttempt {
     /// Number of the row.
     pub id: u64,
-    /// The event.
+    /// Row of `lifecycle_events`.
     #[sqlx(try_from = "String")]
     pub event_id: EventId,
-    /// Kind of the event.
+    /// Chooses the URL and the shape of the data.
     #[sqlx(try_from = "TextColumn", rename = "type")]
     pub kind: EventKind,
     /// The install that the event is about.
@@ -106,7 +106,7 @@ pub struct LoggedAttempt {
     /// The install's account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// The attempt.
+    /// What happened in the delivery.
     #[sqlx(flatten)]
     pub attempt: Attempt,
 }

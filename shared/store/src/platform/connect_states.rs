@@ -8,7 +8,7 @@ use crate::{Conn, StoreError, StoreResult};
 /// A reconnect in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectState {
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// The account, if the reconnect was started inside one.
     pub account_id: Option<AccountId>,
@@ -19,19 +19,19 @@ pub struct ConnectState {
 /// A state to be inserted.
 #[derive(Debug)]
 pub struct NewConnectState<'a> {
-    /// Hash of the state.
+    /// Finds the row, as the `state` itself is not stored.
     pub state_hash: &'a str,
     /// Data that the state stands for.
     pub begun: &'a ConnectState,
     /// IP address (or /64 network) that asked for it.
     pub source: &'a str,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
     /// Until when it can be used.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Inserts a state.
+/// Stores a state, which a callback of amoCRM has to present.
 pub async fn insert(conn: &mut Conn, new: &NewConnectState<'_>) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO connect_states (state_hash, widget_id, account_id, user_id, source, created_at, expires_at)

@@ -12,7 +12,7 @@ use crate::{Conn, StoreResult};
 /// An event URL of a widget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// SHA-256 of the URL, lower-case hex.
     pub address: String,
@@ -82,10 +82,10 @@ pub async fn write(
 /// An event URL whose circuit breaker is open: nothing is sent to it for now.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct DownEndpoint {
-    /// The widget.
+    /// Row of `widgets`.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
-    /// Code of the widget.
+    /// Unique word by which commands name the widget.
     pub widget_code: String,
     /// SHA-256 of the URL, lower-case hex.
     pub address: String,

@@ -19,7 +19,7 @@ use crate::{Conn, JsonText, StoreResult, TextColumn};
 /// Object that the error of [`end_attempted`] names.
 pub const WAITING_EVENT: &str = "waiting event";
 
-/// State of an event.
+/// Progress of the delivery of an event; stored as text.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Event {
     /// Id of the event, the same in every attempt.
     #[sqlx(try_from = "String")]
     pub id: EventId,
-    /// The widget.
+    /// Row of `widgets`.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
     /// Sequence number among the widget's events.
@@ -52,7 +52,7 @@ pub struct Event {
     pub install_id: InstallId,
     /// Sequence number among the install's events.
     pub sequence: u64,
-    /// Kind of the event.
+    /// Chooses the URL and the shape of the data.
     #[sqlx(try_from = "TextColumn", rename = "type")]
     pub kind: EventKind,
     /// The install's account.
@@ -60,7 +60,7 @@ pub struct Event {
     pub account_id: AccountId,
     /// Host of the account when the event occurred.
     pub host: String,
-    /// Current state.
+    /// `Waiting` until the deliveries end; a replay sets it back.
     #[sqlx(try_from = "TextColumn")]
     pub state: EventState,
     /// Number of attempts so far.
@@ -74,7 +74,7 @@ pub struct Event {
 /// An event and its place in the line of its install.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct QueuedEvent {
-    /// The event.
+    /// As it is stored.
     #[sqlx(flatten)]
     pub event: Event,
     /// Number of earlier events of the install that still wait.
@@ -89,7 +89,7 @@ const SELECT_OF_WIDGET: &str =
             happened_at, data
      FROM lifecycle_events WHERE widget_id = ";
 
-/// Inserts an event.
+/// Stores an event with the state that it has.
 pub async fn insert(conn: &mut Conn, event: &Event) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO lifecycle_events (id, widget_id, number, install_id, sequence, type, account_id, host, state, happened_at, data)
@@ -111,7 +111,7 @@ pub async fn insert(conn: &mut Conn, event: &Event) -> StoreResult<()> {
     Ok(())
 }
 
-/// Finds an event.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: EventId) -> StoreResult<Option<Event>> {
     Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM lifecycle_events WHERE id = ?"))
         .bind(id.to_string())

@@ -14,7 +14,7 @@ use crate::{Conn, StoreError, StoreResult};
 /// Data of a handshake.
 #[derive(Debug, Clone)]
 pub struct HandshakeRow {
-    /// The widget.
+    /// Widget whose integration has the client id.
     pub widget: Widget,
     /// The install in the account, if the widget is installed there.
     pub install: Option<Install>,

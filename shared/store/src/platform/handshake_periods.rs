@@ -14,7 +14,7 @@ use crate::{Conn, StoreResult};
 /// Handshakes of an install that a process has answered since it wrote them last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeenHandshakes {
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
     /// The first of them.
     pub first_at: DateTime<Utc>,

@@ -12,20 +12,20 @@ use crate::{Conn, StoreResult, TextColumn};
 /// An install as its vendor sees it in lists.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct InstallSummary {
-    /// Id of the install.
+    /// `ins_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: InstallId,
-    /// The account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
     /// Host of the account.
     pub host: Option<String>,
-    /// Name of the account.
+    /// As amoCRM spells it; `None` while the account has no row.
     pub account_name: Option<String>,
     /// Status, computed from the facts.
     #[sqlx(try_from = "TextColumn")]
     pub status: InstallStatus,
-    /// Version of the settings.
+    /// Incremented by each change of the settings.
     pub settings_version: u32,
     /// Sequence number of the last event about this install.
     pub event_sequence: u64,

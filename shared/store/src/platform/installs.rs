@@ -16,16 +16,16 @@ use crate::{Conn, JsonText, StoreError, StoreResult, TextColumn};
 /// A widget in an account.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Install {
-    /// Id of the install.
+    /// `ins_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: InstallId,
-    /// The widget.
+    /// Row of `widgets`.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
     /// Service that the account belongs to.
     #[sqlx(try_from = "TextColumn", rename = "platform")]
     pub crm: Crm,
-    /// The account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
     /// Status, computed from the facts.
@@ -100,7 +100,7 @@ pub(super) fn read_prefixed(row: &MySqlRow) -> Result<Option<Install>, sqlx::Err
     }))
 }
 
-/// Finds an install.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: InstallId) -> StoreResult<Option<Install>> {
     Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM installs WHERE id = ?"))
         .bind(id.to_string())

@@ -11,19 +11,19 @@ use crate::listed::push_in;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// A notice.
+/// Row of `mail_notices`: a notice of a subscription to its payer.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct MailNotice {
-    /// Id.
+    /// `mln_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: MailNoticeId,
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     #[sqlx(try_from = "String")]
     pub subscription_id: SubscriptionId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
-    /// Kind.
+    /// Decides the text.
     #[sqlx(try_from = "TextColumn")]
     pub kind: MailKind,
     /// Day of the account on which it is sent.
@@ -31,7 +31,7 @@ pub struct MailNotice {
     /// Contents of the notice.
     #[sqlx(json)]
     pub facts: MailFacts,
-    /// State.
+    /// `Waiting` until a job sends it, or finds a reason not to.
     #[sqlx(try_from = "TextColumn")]
     pub state: MailState,
 }
@@ -56,7 +56,7 @@ pub async fn insert_notice(conn: &mut Conn, notice: &MailNotice, now: DateTime<U
     unless_duplicate(inserted)
 }
 
-/// Finds a notice.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_notice(conn: &mut Conn, id: MailNoticeId) -> StoreResult<Option<MailNotice>> {
     Ok(sqlx::query_as(
         "SELECT id, subscription_id, install_id, kind, local_day, facts, state FROM mail_notices WHERE id = ?",
@@ -69,10 +69,10 @@ pub async fn find_notice(conn: &mut Conn, id: MailNoticeId) -> StoreResult<Optio
 /// A notice as operators see it, without what it says.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct SentNotice {
-    /// Kind.
+    /// Decides the text.
     #[sqlx(try_from = "TextColumn")]
     pub kind: MailKind,
-    /// State.
+    /// `Waiting` until a job sends it, or finds a reason not to.
     #[sqlx(try_from = "TextColumn")]
     pub state: MailState,
     /// Day of the account on which it is sent.

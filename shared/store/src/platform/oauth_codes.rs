@@ -20,7 +20,7 @@ pub enum GrantSource {
     Install,
 }
 
-/// State of a code.
+/// Progress of the exchange of a code; stored as text.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,17 +36,17 @@ pub enum CodeState {
 /// A received authorization code.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Code {
-    /// Id of the code.
+    /// `cod_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: OauthCodeId,
-    /// The widget.
+    /// Row of `widgets`.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
     /// Host of the account.
     pub host: String,
     /// The code, sealed for `oauth_codes.code:<id>`.
     pub code_sealed: String,
-    /// Current state.
+    /// `Waiting` until the code is exchanged or given up.
     #[sqlx(try_from = "TextColumn")]
     pub state: CodeState,
     /// When the exchange was first requested from amoCRM.
@@ -68,17 +68,17 @@ pub struct Code {
 /// A code to be inserted.
 #[derive(Debug)]
 pub struct NewCode<'a> {
-    /// Id of the code.
+    /// `cod_…`, chosen by the caller.
     pub id: OauthCodeId,
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// Host of the account.
     pub host: &'a str,
-    /// The code, sealed.
+    /// Sealed for `oauth_codes.code:<id>`.
     pub code_sealed: &'a str,
     /// Hash of the code, to recognise a repetition.
     pub code_hash: &'a str,
-    /// Source of the code.
+    /// Whether a browser or amoCRM itself brought the code.
     pub grant_source: GrantSource,
     /// IP address that sent it.
     pub source: &'a str,
@@ -113,7 +113,7 @@ const SELECT: &str = "SELECT id, widget_id, host, code_sealed, state, intent_at,
             looks, received_at
      FROM oauth_codes ";
 
-/// Finds a code.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: OauthCodeId) -> StoreResult<Option<Code>> {
     Ok(sqlx::query_as(sql!(SELECT, "WHERE id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

@@ -13,7 +13,7 @@ use crate::{Conn, StoreResult};
 /// The widget of a project token.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct TokenOwner {
-    /// The widget.
+    /// Widget whose token, current or former, has this hash.
     #[sqlx(flatten)]
     pub widget: Widget,
     /// Keyed hash of the token.

@@ -11,7 +11,7 @@ use crate::{Conn, StoreResult};
 pub struct Progress {
     /// Not finished yet.
     pub open: u64,
-    /// Renewed.
+    /// A new pair was stored.
     pub renewed: u64,
     /// Not needed: the pair was renewed by another process, or the install lost its access before.
     pub skipped: u64,
@@ -21,7 +21,7 @@ pub struct Progress {
     pub failed: u64,
 }
 
-/// Progress of a run.
+/// Counts the jobs of a run, which share the correlation id `run`.
 pub async fn progress(conn: &mut Conn, run: &str) -> StoreResult<Progress> {
     let rows: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT state, CASE WHEN last_error IS NULL THEN 0 WHEN last_error LIKE 'refused%' THEN 2 ELSE 1 END AS way,

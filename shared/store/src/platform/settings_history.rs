@@ -5,12 +5,12 @@ use flysk_domain::id::InstallId;
 
 use crate::{Conn, JsonText, StoreResult};
 
-/// A version of settings.
+/// Row of `settings_history`: settings as they were saved once.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct SettingsVersion {
     /// Version number.
     pub version: u32,
-    /// The settings.
+    /// As they were written, number for number.
     pub settings: JsonText,
     /// Author: `user 501`, `backend` or `operator`.
     pub changed_by: String,
@@ -18,7 +18,7 @@ pub struct SettingsVersion {
     pub changed_at: DateTime<Utc>,
 }
 
-/// Inserts a version.
+/// Stores a version. Versions of an install are unique.
 pub async fn insert(conn: &mut Conn, install_id: InstallId, version: &SettingsVersion) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO settings_history (install_id, version, settings, changed_by, changed_at) VALUES (?, ?, ?, ?, ?)",
@@ -33,7 +33,7 @@ pub async fn insert(conn: &mut Conn, install_id: InstallId, version: &SettingsVe
     Ok(())
 }
 
-/// Finds a version.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(
     conn: &mut Conn,
     install_id: InstallId,
@@ -98,10 +98,10 @@ pub async fn find_time(
 /// An install and the number of its versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct VersionedInstall {
-    /// The install.
+    /// `ins_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: InstallId,
-    /// The version of its current settings.
+    /// Number of the version in force; earlier ones have lower numbers.
     pub settings_version: u32,
 }
 

@@ -14,7 +14,7 @@ use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult, TextColumn};
 
-/// State of a pair.
+/// Whether a token pair can be used or renewed; stored as text.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum PairState {
 /// A token pair.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Pair {
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
     /// The access token, sealed for `install_tokens.access:<install>`.
@@ -43,7 +43,7 @@ pub struct Pair {
     pub expires_at: DateTime<Utc>,
     /// When amoCRM issued the pair.
     pub refreshed_at: DateTime<Utc>,
-    /// Current state.
+    /// `Good` while no renewal is in progress or in doubt.
     #[sqlx(try_from = "TextColumn")]
     pub state: PairState,
     /// Process that holds the renewal lease.
@@ -76,7 +76,7 @@ pub struct NewPair<'a> {
 const COLUMNS: &str = "install_id, access_sealed, refresh_sealed, expires_at, refreshed_at, state, lease_owner, \
      lease_until, retry_at, fence, generation";
 
-/// Finds the pair of an install.
+/// Without a lock; `None` if no pair is stored.
 pub async fn find(conn: &mut Conn, install_id: InstallId) -> StoreResult<Option<Pair>> {
     Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM install_tokens WHERE install_id = ?"))
         .bind(install_id.to_string())

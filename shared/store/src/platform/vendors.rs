@@ -11,10 +11,10 @@ use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
 
-/// A vendor.
+/// Row of `vendors`: a seller with its requisites and its terminal at T-Bank.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vendor {
-    /// Id of the vendor.
+    /// `vnd_…`, ordered by the time of creation.
     pub id: VendorId,
     /// Unique code.
     pub code: String,
@@ -47,7 +47,7 @@ pub struct VendorTaxes {
     pub valid_from: NaiveDate,
     /// T-Bank's code of the taxation.
     pub taxation: String,
-    /// VAT rate.
+    /// On receipts and invoices from `valid_from` on.
     pub vat: VatRate,
 }
 
@@ -160,7 +160,7 @@ pub async fn reseal_vendor(conn: &mut Conn, read: &Vendor, sealed: &str) -> Stor
     Ok(updated.rows_affected() == 1)
 }
 
-/// Finds a vendor.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_vendor(conn: &mut Conn, id: VendorId) -> StoreResult<Option<Vendor>> {
     into_vendor(
         sqlx::query_as(sql!(SELECT, "WHERE v.id = ?")).bind(id.to_string()).fetch_optional(conn).await?,
@@ -173,7 +173,7 @@ pub async fn lock_vendor(conn: &mut Conn, id: VendorId) -> StoreResult<Option<Ve
     into_vendor(row.fetch_optional(conn).await?)
 }
 
-/// Finds a vendor by its code.
+/// Reads the row with this unique code, without a lock.
 pub async fn find_vendor_by_code(conn: &mut Conn, code: &str) -> StoreResult<Option<Vendor>> {
     // The column is ASCII: the database refuses to compare it with other characters, and they cannot match.
     if !code.is_ascii() {
@@ -191,7 +191,7 @@ pub async fn find_vendor_of_terminal(conn: &mut Conn, terminal_key: &str) -> Sto
     into_vendor(row.fetch_optional(conn).await?)
 }
 
-/// Finds the vendor of a widget.
+/// Without a lock; `None` if no vendor is assigned to the widget.
 pub async fn find_vendor_of_widget(conn: &mut Conn, widget: WidgetId) -> StoreResult<Option<Vendor>> {
     let row = sqlx::query_as(sql!(SELECT, "JOIN widgets w ON w.vendor_id = v.id WHERE w.id = ?"))
         .bind(widget.to_string());

@@ -20,7 +20,7 @@ use crate::{Conn, StoreResult, TextColumn};
 #[derive(Debug, Clone, sqlx::FromRow)]
 #[expect(clippy::struct_excessive_bools, reason = "independent settings of a vendor, one column each")]
 pub struct Widget {
-    /// Id of the widget.
+    /// `wgt_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: WidgetId,
     /// Unique code, used in URLs.
@@ -58,7 +58,7 @@ pub struct Widget {
     pub event_secret_sealed: Option<String>,
     /// Delays between delivery attempts, in seconds; `None` for the defaults.
     pub delivery_delays: Option<Json<Vec<u32>>>,
-    /// JSON Schema of the settings.
+    /// JSON Schema that settings must match; `None` accepts any.
     pub settings_schema: Option<Json<Value>>,
     /// Whether access is sold by subscription.
     pub uses_subscriptions: bool,
@@ -77,7 +77,7 @@ pub struct Widget {
 }
 
 impl Widget {
-    /// Event URL for this kind of event.
+    /// URL for this kind alone, or else the URL for all kinds.
     pub fn event_url_of(&self, kind: EventKind) -> Option<&str> {
         let own = self.event_urls.as_ref().and_then(|urls| urls.0.get(kind.as_str()));
         own.or(self.event_url.as_ref()).map(String::as_str)
@@ -98,7 +98,7 @@ impl Widget {
 /// A widget to be registered.
 #[derive(Debug)]
 pub struct NewWidget<'a> {
-    /// Id of the widget.
+    /// `wgt_…`, chosen by the caller.
     pub id: WidgetId,
     /// Unique code.
     pub code: &'a str,
@@ -112,11 +112,11 @@ pub struct NewWidget<'a> {
     pub client_secret_sealed: &'a str,
     /// Redirect URI, byte for byte as in the integration's settings.
     pub redirect_uri: &'a str,
-    /// The project token, sealed.
+    /// Sealed for `widgets.project_token:<id>`.
     pub project_token_sealed: &'a str,
     /// Keyed hash of the project token, for lookup.
     pub project_token_hash: &'a str,
-    /// Event secret, sealed.
+    /// Sealed for `widgets.event_secret:<id>`.
     pub event_secret_sealed: &'a str,
 }
 
@@ -229,7 +229,7 @@ pub async fn update(conn: &mut Conn, id: WidgetId, changes: &Changes, now: DateT
     cache_invalidations::record(conn, Subject::Widget(id)).await
 }
 
-/// Finds a widget.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: WidgetId) -> StoreResult<Option<Widget>> {
     Ok(sqlx::query_as(sql!("SELECT ", COLUMNS, " FROM widgets w WHERE w.id = ?"))
         .bind(id.to_string())
@@ -237,7 +237,7 @@ pub async fn find(conn: &mut Conn, id: WidgetId) -> StoreResult<Option<Widget>> 
         .await?)
 }
 
-/// Finds a widget by its code.
+/// Reads the row with this unique code, without a lock.
 pub async fn find_by_code(conn: &mut Conn, code: &str) -> StoreResult<Option<Widget>> {
     // The column is ASCII: the database refuses to compare it with other characters, and they cannot match.
     if !code.is_ascii() {
@@ -330,11 +330,11 @@ pub async fn reseal(
 pub struct Sealed<'a> {
     /// The integration's secret key, sealed.
     pub client_secret: &'a str,
-    /// The project token, sealed.
+    /// Sealed for `widgets.project_token:<id>`.
     pub project_token: &'a str,
     /// Keyed hash of the project token, for lookup.
     pub project_token_hash: &'a str,
-    /// Event secret, sealed.
+    /// Sealed for `widgets.event_secret:<id>`; `None` if the widget has no secret.
     pub event_secret: Option<&'a str>,
 }
 

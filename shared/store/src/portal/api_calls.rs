@@ -14,7 +14,7 @@ const MAX_DETAIL_LEN: usize = 500;
 /// Calls of an operation with one class of status on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallCount {
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// The day, UTC.
     pub day: NaiveDate,
@@ -29,7 +29,7 @@ pub struct CallCount {
 /// An error that the API answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallError {
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// When it was answered.
     pub happened_at: DateTime<Utc>,
@@ -64,7 +64,7 @@ pub async fn add_counts(conn: &mut Conn, counts: &[CallCount]) -> StoreResult<()
     Ok(())
 }
 
-/// Inserts errors.
+/// Stores errors in few statements; details that are too long are cut.
 pub async fn insert_errors(conn: &mut Conn, errors: &[CallError]) -> StoreResult<()> {
     let cut = |text: &str| text.chars().take(MAX_DETAIL_LEN).collect::<String>();
     for batch in in_few_lengths(errors) {
@@ -126,9 +126,9 @@ pub async fn list_days(
 /// Selection of a widget's errors for a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorFilter<'a> {
-    /// All.
+    /// Keeps every error.
     All,
-    /// Errors of this operation.
+    /// Keeps errors of the operation with this id.
     Operation(&'a str),
     /// Errors with this HTTP status.
     Status(u16),
@@ -141,7 +141,7 @@ pub enum ErrorFilter<'a> {
 /// A page of the log, newest first.
 #[derive(Debug)]
 pub struct ErrorPage {
-    /// The errors.
+    /// The newest ones that match, newest first.
     pub errors: Vec<LoggedError>,
     /// Whether there are older ones.
     pub has_more: bool,

@@ -14,7 +14,7 @@ use crate::{Conn, StoreResult};
 /// Selection of a widget's attempts for a page.
 #[derive(Debug, Clone, Copy)]
 pub enum LogFilter {
-    /// All.
+    /// Keeps every attempt.
     All,
     /// Attempts with this outcome.
     Outcome(AttemptOutcome),
@@ -25,7 +25,7 @@ pub enum LogFilter {
 /// A page of the log, newest first.
 #[derive(Debug)]
 pub struct LogPage {
-    /// The attempts.
+    /// The newest ones that match, newest first.
     pub attempts: Vec<LoggedAttempt>,
     /// Whether there are older ones.
     pub has_more: bool,

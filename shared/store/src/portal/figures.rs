@@ -11,7 +11,7 @@ use crate::{Conn, StoreResult, TextColumn};
 /// A figure of a day.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct DailyWidgetFigure {
-    /// The figure.
+    /// Decides the unit of the amount.
     #[sqlx(try_from = "TextColumn")]
     pub figure: WidgetFigure,
     /// The day, UTC.

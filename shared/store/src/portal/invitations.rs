@@ -12,13 +12,13 @@ use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// An invitation.
+/// Row of `vendor_invitations`: permission for an address to become a user of a vendor.
 #[derive(Clone, sqlx::FromRow)]
 pub struct Invitation {
-    /// Id of the invitation.
+    /// `viv_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: InvitationId,
-    /// The vendor.
+    /// Row of `vendors`.
     #[sqlx(try_from = "String")]
     pub vendor_id: VendorId,
     /// Address of the letter, lower-case: the user signs in with it.
@@ -59,7 +59,7 @@ const SELECT: &str =
     "SELECT id, vendor_id, email, invited_by, mail_state, expires_at, accepted_at, revoked_at, created_at
      FROM vendor_invitations WHERE ";
 
-/// Inserts an invitation.
+/// Stores an invitation whose letter has to be sent.
 pub async fn insert(conn: &mut Conn, invitation: &Invitation) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO vendor_invitations (id, vendor_id, email, invited_by, mail_state, expires_at, created_at, updated_at)
@@ -78,7 +78,7 @@ pub async fn insert(conn: &mut Conn, invitation: &Invitation) -> StoreResult<()>
     Ok(())
 }
 
-/// Finds an invitation.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: InvitationId) -> StoreResult<Option<Invitation>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

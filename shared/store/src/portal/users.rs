@@ -17,13 +17,13 @@ pub use crate::sign_in::credentials::{
 /// A user of the portal, who belongs to one vendor.
 #[derive(Clone, sqlx::FromRow)]
 pub struct VendorUser {
-    /// Id of the user.
+    /// `vus_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: VendorUserId,
-    /// The vendor.
+    /// Row of `vendors`.
     #[sqlx(try_from = "String")]
     pub vendor_id: VendorId,
-    /// Code of the vendor.
+    /// Unique word by which commands name the vendor.
     pub vendor_code: String,
     /// Legal name of the vendor; may be empty.
     pub vendor_name: String,
@@ -72,12 +72,12 @@ impl CredentialTable for VendorUserId {
         "UPDATE vendor_users SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?";
 }
 
-/// A user to be created.
+/// Values of a user who has accepted an invitation.
 #[derive(Debug)]
 pub struct NewVendorUser<'a> {
-    /// Id of the user.
+    /// `vus_…`, chosen by the caller.
     pub id: VendorUserId,
-    /// The vendor.
+    /// Row of `vendors`.
     pub vendor_id: VendorId,
     /// E-mail address to sign in with, lower-case.
     pub email: &'a str,
@@ -105,7 +105,7 @@ pub async fn insert(conn: &mut Conn, user: &NewVendorUser<'_>, now: DateTime<Utc
     Ok(())
 }
 
-/// Finds a user.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: VendorUserId) -> StoreResult<Option<VendorUser>> {
     Ok(sqlx::query_as(sql!(SELECT, "u.id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
@@ -128,7 +128,7 @@ pub async fn lock(conn: &mut Conn, vendor: VendorId, id: VendorUserId) -> StoreR
         .await?)
 }
 
-/// Lists the users of a vendor, by id.
+/// Disabled ones too, by id.
 pub async fn list_of_vendor(conn: &mut Conn, vendor: VendorId) -> StoreResult<Vec<VendorUser>> {
     Ok(sqlx::query_as(sql!(SELECT, "u.vendor_id = ? ORDER BY u.id"))
         .bind(vendor.to_string())

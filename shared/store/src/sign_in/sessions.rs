@@ -11,7 +11,7 @@ use crate::{Conn, StoreResult, TextColumn};
 
 /// The table of the sessions of a principal, and its statements.
 pub trait SessionTable: StoredId + Sealed {
-    /// Id of a session.
+    /// Its own type, so that sessions of operators and of vendors' users are not confused.
     type SessionId: StoredId;
 
     /// Inserts a row: id, owner, hash of the cookie, stage, address, browser, times of proof, last request, end and start.
@@ -32,16 +32,16 @@ pub trait SessionTable: StoredId + Sealed {
     const PRUNE: &'static str;
 }
 
-/// A session.
+/// A browser that has signed in, or is signing in.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Session<P: SessionTable> {
-    /// Id of the session.
+    /// Not the secret of the cookie, of which only a hash is stored.
     #[sqlx(try_from = "String")]
     pub id: P::SessionId,
     /// Principal of the session.
     #[sqlx(try_from = "String")]
     pub owner_id: P,
-    /// Stage.
+    /// `Password` until the second factor is given.
     #[sqlx(try_from = "TextColumn")]
     pub stage: SessionStage,
     /// Address of the last step up.

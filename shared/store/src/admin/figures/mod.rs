@@ -13,7 +13,7 @@ use crate::{Conn, StoreResult, TextColumn};
 /// A figure of a day.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct DailyFigure {
-    /// The figure.
+    /// Decides the unit of `amount`.
     #[sqlx(try_from = "TextColumn")]
     pub figure: Figure,
     /// The day, UTC.

@@ -13,9 +13,9 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of calls; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct CallFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<TranscriptionState>,
-    /// Account.
+    /// Keeps rows of this account.
     pub account_id: Option<AccountId>,
     /// Call note in amoCRM.
     pub note_id: Option<NoteId>,
@@ -24,10 +24,10 @@ pub struct CallFilter {
 /// A call in a list.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CallRow {
-    /// Id of the transcription.
+    /// `tr_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: TranscriptionId,
-    /// Account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
     /// Host of the account, as FlySense knows it.
@@ -35,7 +35,7 @@ pub struct CallRow {
     /// Call note in amoCRM.
     #[sqlx(try_from = "u64")]
     pub note_id: NoteId,
-    /// State.
+    /// Stage that the run has reached, or its end.
     #[sqlx(try_from = "TextColumn")]
     pub state: TranscriptionState,
     /// Reason of the failure.

@@ -19,14 +19,14 @@ pub struct DiscrepancyFilter {
 /// A discrepancy in a list.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct DiscrepancyRow {
-    /// Id of the discrepancy.
+    /// `dsc_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: DiscrepancyId,
     /// The compared day.
     pub day: NaiveDate,
     /// Kind of the difference.
     pub kind: String,
-    /// The order.
+    /// T-Bank's `OrderId`.
     pub order_id: String,
     /// The bank's number of the payment.
     pub payment_id: Option<String>,

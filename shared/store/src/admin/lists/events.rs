@@ -12,13 +12,13 @@ use crate::{Conn, StoreResult};
 /// Filter of events; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<EventState>,
-    /// Kind of the event.
+    /// Chooses the URL and the shape of the data.
     pub kind: Option<EventKind>,
-    /// Widget.
+    /// Keeps rows of this widget.
     pub widget_id: Option<WidgetId>,
-    /// Install.
+    /// Keeps rows of this install.
     pub install_id: Option<InstallId>,
 }
 

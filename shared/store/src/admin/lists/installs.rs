@@ -12,32 +12,32 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of installs; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct InstallFilter {
-    /// Status.
+    /// Keeps rows in this state.
     pub status: Option<InstallStatus>,
-    /// Widget.
+    /// Keeps rows of this widget.
     pub widget_id: Option<WidgetId>,
-    /// Account.
+    /// Keeps rows of this account.
     pub account_id: Option<AccountId>,
 }
 
 /// An install with the names of its account and widget.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct InstallRow {
-    /// Id of the install.
+    /// `ins_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: InstallId,
-    /// Status.
+    /// Follows from the facts of the install, by `flysk_domain::platform::lifecycle`.
     #[sqlx(try_from = "TextColumn")]
     pub status: InstallStatus,
-    /// Id of the widget.
+    /// Row of `widgets`.
     #[sqlx(try_from = "String")]
     pub widget_id: WidgetId,
-    /// Code of the widget.
+    /// Unique word by which commands name the widget.
     pub widget_code: String,
-    /// Account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// Name of the account.
+    /// As amoCRM spells it; `None` while the account has no row.
     pub account_name: Option<String>,
     /// Host of the account.
     pub host: Option<String>,

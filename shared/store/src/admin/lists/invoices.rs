@@ -13,28 +13,28 @@ use crate::{Conn, StoreResult};
 /// Filter of invoices; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct InvoiceFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<InvoiceState>,
-    /// Kind.
+    /// Keeps invoices of this kind, such as renewals.
     pub kind: Option<InvoiceKind>,
-    /// Subscription.
+    /// Keeps rows of this subscription.
     pub subscription_id: Option<SubscriptionId>,
-    /// Install.
+    /// Keeps rows of this install.
     pub install_id: Option<InstallId>,
 }
 
-/// An invoice in a list.
+/// Columns of an invoice that the panel's list shows.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct InvoiceListRow {
-    /// Id of the invoice.
+    /// `inv_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: InvoiceId,
-    /// Subscription.
+    /// Row of `subscriptions`; an install has at most one.
     #[sqlx(try_from = "String")]
     pub subscription_id: SubscriptionId,
     kind: String,
     state: String,
-    /// Title of the invoice.
+    /// In Russian, as the payer reads it.
     pub title: String,
     total_kopecks: i64,
     refunded_kopecks: i64,

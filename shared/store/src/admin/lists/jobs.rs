@@ -12,9 +12,9 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of jobs; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<JobState>,
-    /// Queue.
+    /// Keeps jobs of this queue, by its name: `billing`.
     pub queue: Option<String>,
     /// Kind from the catalogue.
     pub kind: Option<String>,
@@ -24,17 +24,17 @@ pub struct JobFilter {
     pub correlation: Option<String>,
 }
 
-/// A job in a list.
+/// Columns of `jobs` that the panel's list shows.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct JobListRow {
-    /// Id of the job.
+    /// `job_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: JobId,
     /// Kind from the catalogue.
     pub kind: String,
-    /// Queue.
+    /// Name of the queue: `billing`.
     pub queue: String,
-    /// State.
+    /// `Done`, `Dead` and `Cancelled` are final, unless an operator replays the job.
     #[sqlx(try_from = "TextColumn")]
     pub state: JobState,
     /// Attempts so far.

@@ -13,7 +13,7 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of notifications; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct NotificationFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<NotificationState>,
     /// The order: the purchase.
     pub order_id: Option<String>,
@@ -24,7 +24,7 @@ pub struct NotificationFilter {
 /// A notification in a list.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct NotificationRow {
-    /// Id of the notification.
+    /// `ntf_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: NotificationId,
     /// The order: the purchase.
@@ -36,7 +36,7 @@ pub struct NotificationRow {
     amount_kopecks: i64,
     /// The bank's error code; 0 for none.
     pub error_code: String,
-    /// State.
+    /// `New` until a job has processed it.
     #[sqlx(try_from = "TextColumn")]
     pub state: NotificationState,
     /// Why it was not applied.
@@ -48,7 +48,7 @@ pub struct NotificationRow {
 }
 
 impl NotificationRow {
-    /// Amount.
+    /// As the notification states it; after a refund, the rest.
     pub fn amount(&self) -> Kopecks {
         Kopecks(self.amount_kopecks)
     }

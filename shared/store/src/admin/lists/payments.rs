@@ -13,11 +13,11 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of payments; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct PaymentFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<AttemptState>,
-    /// Invoice.
+    /// Keeps rows of this invoice.
     pub invoice_id: Option<InvoiceId>,
-    /// Install.
+    /// Keeps rows of this install.
     pub install_id: Option<InstallId>,
     /// The bank's number of the payment.
     pub payment_id: Option<String>,
@@ -34,15 +34,15 @@ pub struct PaymentRow {
     pub invoice_id: InvoiceId,
     /// Title of the invoice.
     pub title: String,
-    /// Account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// Name of the account.
+    /// As amoCRM spells it; `None` while the account has no row.
     pub account_name: Option<String>,
     /// Way of taking the money.
     #[sqlx(try_from = "TextColumn")]
     pub kind: AttemptKind,
-    /// State.
+    /// `Paid` and `Failed` are final; `Review` waits for a person.
     #[sqlx(try_from = "TextColumn")]
     pub state: AttemptState,
     amount_kopecks: i64,
@@ -59,7 +59,7 @@ pub struct PaymentRow {
 }
 
 impl PaymentRow {
-    /// Amount.
+    /// What the attempt takes, before refunds.
     pub fn amount(&self) -> Kopecks {
         Kopecks(self.amount_kopecks)
     }

@@ -13,9 +13,9 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of purchases; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct PurchaseFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<PurchaseState>,
-    /// Wallet.
+    /// Keeps rows of this wallet.
     pub wallet_id: Option<WalletId>,
     /// The bank's number of the payment.
     pub payment_id: Option<String>,
@@ -26,10 +26,10 @@ pub struct PurchaseFilter {
 /// A purchase in a list.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PurchaseRow {
-    /// Id of the purchase.
+    /// `pur_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: PurchaseId,
-    /// State.
+    /// `Failed` may still become `Paid`: a late success is accepted.
     #[sqlx(try_from = "TextColumn")]
     pub state: PurchaseState,
     /// Discrepancy to review.
@@ -42,17 +42,17 @@ pub struct PurchaseRow {
     coins_micro: i64,
     /// The bank's number of the payment.
     pub payment_id: Option<String>,
-    /// Account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// Name of the account.
+    /// As amoCRM spells it; `None` while the account has no row.
     pub account_name: Option<String>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
 }
 
 impl PurchaseRow {
-    /// Price.
+    /// What the buyer pays, before refunds.
     pub fn price(&self) -> Kopecks {
         Kopecks(self.price_kopecks)
     }

@@ -14,9 +14,9 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of receipts; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct ReceiptFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<ReceiptState>,
-    /// Invoice.
+    /// Keeps rows of this invoice.
     pub invoice_id: Option<InvoiceId>,
     /// Only those that the bank refused and that are sent again.
     pub is_refused: bool,
@@ -25,7 +25,7 @@ pub struct ReceiptFilter {
 /// A receipt in a list.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ReceiptRow {
-    /// Id of the receipt.
+    /// `rcp_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: ReceiptId,
     /// The prepaid invoice.
@@ -39,7 +39,7 @@ pub struct ReceiptRow {
     amount_kopecks: i64,
     period_until: NaiveDate,
     due_at: DateTime<Utc>,
-    /// State.
+    /// `Unclear` waits for a person.
     #[sqlx(try_from = "TextColumn")]
     pub state: ReceiptState,
     refused_at: Option<DateTime<Utc>>,

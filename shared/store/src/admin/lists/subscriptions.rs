@@ -12,31 +12,31 @@ use crate::{Conn, StoreResult};
 /// Filter of subscriptions; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct SubscriptionFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<SubscriptionState>,
-    /// Widget.
+    /// Keeps rows of this widget.
     pub widget_id: Option<WidgetId>,
-    /// Account.
+    /// Keeps rows of this account.
     pub account_id: Option<AccountId>,
     /// Whether a person must decide.
     pub needs_person: bool,
 }
 
-/// A subscription in a list.
+/// Columns of a subscription that the panel's list shows.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct SubscriptionListRow {
-    /// Id of the subscription.
+    /// `sub_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: SubscriptionId,
     state: String,
-    /// Code of the widget.
+    /// Unique word by which commands name the widget.
     pub widget_code: String,
-    /// Account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// Name of the account.
+    /// As amoCRM spells it; `None` while the account has no row.
     pub account_name: Option<String>,
-    /// Title of the plan.
+    /// In Russian; `None` before a plan is bought.
     pub plan_title: Option<String>,
     /// Number of seats.
     pub seats: Option<u32>,

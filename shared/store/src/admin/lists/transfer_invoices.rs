@@ -13,7 +13,7 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of transfer invoices; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct TransferInvoiceFilter {
-    /// State.
+    /// Keeps rows in this state.
     pub state: Option<TransferInvoiceState>,
     /// The seller.
     pub vendor_id: Option<VendorId>,
@@ -21,7 +21,7 @@ pub struct TransferInvoiceFilter {
     pub payer_inn: Option<Inn>,
     /// Number in the seller's series.
     pub number: Option<InvoiceNumber>,
-    /// Install.
+    /// Keeps rows of this install.
     pub install_id: Option<InstallId>,
     /// Invoice of a subscription that it pays.
     pub invoice_id: Option<InvoiceId>,
@@ -34,12 +34,12 @@ pub struct TransferInvoiceFilter {
 /// A transfer invoice in a list.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct TransferInvoiceRow {
-    /// Id of the invoice.
+    /// `tin_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: TransferInvoiceId,
     /// Number in the seller's series.
     pub number: i64,
-    /// State.
+    /// `Sending` and `Issued` wait for money.
     #[sqlx(try_from = "TextColumn")]
     pub state: TransferInvoiceState,
     /// The seller.
@@ -47,16 +47,16 @@ pub struct TransferInvoiceRow {
     pub vendor_id: VendorId,
     /// The seller's code.
     pub vendor_code: String,
-    /// Account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// Name of the account.
+    /// As amoCRM spells it; `None` while the account has no row.
     pub account_name: Option<String>,
     /// Name of the firm.
     pub payer_name: String,
     /// INN of the firm.
     pub payer_inn: String,
-    /// Title of the invoice.
+    /// In Russian, as the payer reads it.
     pub title: String,
     amount_kopecks: i64,
     paid_kopecks: i64,

@@ -11,9 +11,9 @@ use crate::{Conn, StoreResult};
 /// Filter of wallets; `None` selects any.
 #[derive(Debug, Clone, Default)]
 pub struct WalletFilter {
-    /// Install.
+    /// Keeps rows of this install.
     pub install_id: Option<InstallId>,
-    /// Widget.
+    /// Keeps rows of this widget.
     pub widget_id: Option<WidgetId>,
     /// Whether nothing is available.
     pub is_empty: bool,
@@ -22,18 +22,18 @@ pub struct WalletFilter {
 /// A wallet with the name of its account.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct WalletListRow {
-    /// Id of the wallet.
+    /// `wal_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: WalletId,
-    /// Install.
+    /// Row of `installs`, which has the widget and the account.
     #[sqlx(try_from = "String")]
     pub install_id: InstallId,
-    /// Code of the widget.
+    /// Unique word by which commands name the widget.
     pub widget_code: String,
-    /// Account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// Name of the account.
+    /// As amoCRM spells it; `None` while the account has no row.
     pub account_name: Option<String>,
     available_micro: i64,
     held_micro: i64,

@@ -17,10 +17,10 @@ use crate::{Conn, StoreResult, TextColumn};
 /// A person and an account.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct BindingRow {
-    /// Id of the binding.
+    /// `bnd_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: BindingId,
-    /// The account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
     /// FlySense's install in the account.
@@ -29,7 +29,7 @@ pub struct BindingRow {
     /// User of amoCRM whose link was used.
     #[sqlx(try_from = "u64")]
     pub user_id: UserId,
-    /// The messenger.
+    /// Telegram or MAX, whose ids are apart.
     #[sqlx(try_from = "TextColumn")]
     pub messenger: Messenger,
     /// The person's id in the messenger.
@@ -42,7 +42,7 @@ pub struct BindingRow {
     pub phone_sealed: String,
     /// The phone number with its middle hidden.
     pub phone_masked: String,
-    /// State.
+    /// `Blocked` while the person blocks the bot.
     #[sqlx(try_from = "TextColumn")]
     pub state: BindingState,
     /// Kinds of notices that the person switched off.
@@ -57,7 +57,7 @@ const SELECT: &str =
             phone_masked, state, muted, consented_at
      FROM activation_bindings WHERE ";
 
-/// Finds a binding of an account.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, account_id: AccountId, id: BindingId) -> StoreResult<Option<BindingRow>> {
     Ok(sqlx::query_as(sql!(SELECT, "account_id = ? AND id = ?"))
         .bind(account_id.0)
@@ -253,7 +253,7 @@ pub async fn delete_of_account(conn: &mut Conn, account_id: AccountId) -> StoreR
 /// The sealed columns of a binding.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct SealedBinding {
-    /// Id of the binding.
+    /// `bnd_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: BindingId,
     /// The phone number, sealed for `activation_bindings.phone:<id>`.

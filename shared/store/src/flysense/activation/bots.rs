@@ -6,10 +6,10 @@ use flysk_domain::flysense::activation::messenger::Messenger;
 
 use crate::{Conn, StoreResult, TextColumn};
 
-/// A bot.
+/// Row of `bots`: FlySense's account in a messenger, as the messenger described it last.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct BotRow {
-    /// The messenger.
+    /// Telegram or MAX, whose ids are apart.
     #[sqlx(try_from = "TextColumn")]
     pub messenger: Messenger,
     /// Name in deep links.
@@ -33,7 +33,7 @@ pub async fn list(conn: &mut Conn) -> StoreResult<Vec<BotRow>> {
     .await?)
 }
 
-/// Finds a bot.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, messenger: Messenger) -> StoreResult<Option<BotRow>> {
     Ok(sqlx::query_as(
         "SELECT messenger, username, webhook_hash, pending, last_error, checked_at FROM bots WHERE messenger = ?",

@@ -12,13 +12,13 @@ use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult, TextColumn};
 
-/// A link.
+/// Row of `activation_links`: a secret that an administrator opens in a messenger.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct LinkRow {
-    /// Id of the link.
+    /// `lnk_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: LinkId,
-    /// The account.
+    /// amoCRM's number of the account.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
     /// FlySense's install in the account.
@@ -29,7 +29,7 @@ pub struct LinkRow {
     pub user_id: UserId,
     /// Name of that user, once it was read from amoCRM.
     pub user_name: Option<String>,
-    /// State.
+    /// `Waiting` until a person opens the link.
     #[sqlx(try_from = "TextColumn")]
     pub state: LinkState,
     /// Why activation failed.
@@ -69,12 +69,12 @@ impl TryFrom<OptionalId> for Option<BindingId> {
     }
 }
 
-/// A new link.
+/// Values of a link that nobody has opened.
 #[derive(Debug)]
 pub struct NewLink<'a> {
-    /// Id of the link.
+    /// `lnk_…`, chosen by the caller.
     pub id: LinkId,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
     /// FlySense's install in the account.
     pub install_id: InstallId,
@@ -159,7 +159,7 @@ pub async fn replace_of_account(
     Ok(())
 }
 
-/// Finds a link.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: LinkId) -> StoreResult<Option<LinkRow>> {
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

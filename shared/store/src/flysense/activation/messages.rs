@@ -11,22 +11,22 @@ use sqlx::types::Json;
 use crate::error::expect_one;
 use crate::{Conn, StoreResult, TextColumn};
 
-/// A message.
+/// Row of `bot_messages`: a message from the bot to one dialogue.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct MessageRow {
-    /// The messenger.
+    /// Telegram or MAX, whose ids are apart.
     #[sqlx(try_from = "TextColumn")]
     pub messenger: Messenger,
     /// The dialogue.
     pub chat_id: i64,
     /// Text and buttons.
     pub body: Json<Outgoing>,
-    /// State.
+    /// `Waiting` until a job sends it.
     #[sqlx(try_from = "TextColumn")]
     pub state: MessageState,
 }
 
-/// Inserts a message.
+/// Stores a message that waits to be sent.
 pub async fn insert(
     conn: &mut Conn,
     id: BotMessageId,
@@ -50,7 +50,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Finds a message.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find(conn: &mut Conn, id: BotMessageId) -> StoreResult<Option<MessageRow>> {
     Ok(sqlx::query_as("SELECT messenger, chat_id, body, state FROM bot_messages WHERE id = ?")
         .bind(id.to_string())

@@ -58,9 +58,9 @@ pub async fn is_claimed(
 pub struct UndeliveredNotice {
     /// The person's binding.
     pub binding_id: BindingId,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
-    /// Kind.
+    /// Decides the text of the letter that replaces the notice.
     pub kind: NoticeKind,
 }
 

@@ -7,12 +7,12 @@ use flysk_domain::id::BotUpdateId;
 
 use crate::{Conn, StoreError, StoreResult, TextColumn};
 
-/// An update.
+/// Values of a row of `bot_updates`, as a webhook received them.
 #[derive(Debug, Clone)]
 pub struct NewUpdate<'a> {
-    /// Id of the update.
+    /// `upd_…`, chosen by the caller.
     pub id: BotUpdateId,
-    /// The messenger.
+    /// Telegram or MAX, whose ids are apart.
     pub messenger: Messenger,
     /// Identifies repeated deliveries.
     pub key: &'a str,
@@ -27,7 +27,7 @@ pub struct NewUpdate<'a> {
 /// An update that is to be handled.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct UpdateRow {
-    /// The messenger.
+    /// Telegram or MAX, whose ids are apart.
     #[sqlx(try_from = "TextColumn")]
     pub messenger: Messenger,
     /// Dialogue of the update, if it concerns one.

@@ -23,16 +23,16 @@ pub use write::{
 /// Key of a payment: a run of a transcription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunOf {
-    /// The transcription.
+    /// `tr_…`, ordered by the time of creation.
     pub id: TranscriptionId,
     /// Number of the run.
     pub run: u32,
 }
 
-/// The payment of a run.
+/// Row of `flysense_payments`: the money of one run.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Payment {
-    /// The transcription.
+    /// Row of `transcriptions`.
     #[sqlx(try_from = "String")]
     pub transcription_id: TranscriptionId,
     /// Number of the run.
@@ -40,7 +40,7 @@ pub struct Payment {
     /// The account that pays.
     #[sqlx(try_from = "u64")]
     pub account_id: AccountId,
-    /// Current state.
+    /// Of the money, apart from the state of the transcription.
     #[sqlx(try_from = "TextColumn")]
     pub state: PaymentState,
     seconds: u64,
@@ -85,7 +85,7 @@ impl Payment {
         self.estimate_micro.map(MicroCoins)
     }
 
-    /// Receipt lines of the estimate.
+    /// What the estimated price consists of; empty before the estimate.
     pub fn estimate(&self) -> &[ReceiptLine] {
         self.estimate.as_ref().map_or(&[], |lines| lines.0.as_slice())
     }

@@ -12,7 +12,7 @@ const SELECT: &str = "SELECT transcription_id, run, account_id, state, seconds, 
             paid_at
      FROM flysense_payments WHERE ";
 
-/// Finds the payment of a run.
+/// Without a lock; `None` if the run does not exist.
 pub async fn find(conn: &mut Conn, of: RunOf) -> StoreResult<Option<Payment>> {
     Ok(sqlx::query_as(sql!(SELECT, "transcription_id = ? AND run = ?"))
         .bind(of.id.to_string())

@@ -22,7 +22,7 @@ pub struct Price {
 /// A hold that was placed.
 #[derive(Debug, Clone)]
 pub struct Hold {
-    /// Id of the hold.
+    /// `hld_…`, ordered by the time of creation.
     pub id: HoldId,
     /// When the hold expires.
     pub expires_at: DateTime<Utc>,

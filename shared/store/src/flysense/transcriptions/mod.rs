@@ -43,10 +43,10 @@ pub use write::{
     set_summary, transition, uncount_submit,
 };
 
-/// A transcription.
+/// Row of `transcriptions`: the processing of one call.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Transcription {
-    /// Id of the transcription.
+    /// `tr_…`, ordered by the time of creation.
     #[sqlx(try_from = "String")]
     pub id: TranscriptionId,
     /// The amoCRM account.
@@ -64,7 +64,7 @@ pub struct Transcription {
     /// The call note.
     #[sqlx(try_from = "u64")]
     pub note_id: NoteId,
-    /// Current state.
+    /// Stage that the run has reached, or its end.
     #[sqlx(try_from = "TextColumn")]
     pub state: TranscriptionState,
     failure_code: Option<String>,
@@ -76,7 +76,7 @@ pub struct Transcription {
     /// Direction of the call, once the note was read.
     #[sqlx(try_from = "TextColumn")]
     pub direction: Option<Direction>,
-    /// Time of the call.
+    /// From the note; `None` until it was read.
     pub called_at: Option<DateTime<Utc>>,
     /// Duration of the call in seconds, from its note; `None` if the note has none.
     pub note_duration_s: Option<u32>,
@@ -105,7 +105,7 @@ pub struct Transcription {
     pub submits: u32,
     /// Time of the last submission.
     pub submitted_at: Option<DateTime<Utc>>,
-    /// Billed seconds.
+    /// Duration that the run pays for, whole seconds.
     pub billed_seconds: Option<u32>,
     /// Role of the speaker on the left channel.
     #[sqlx(try_from = "TextColumn")]

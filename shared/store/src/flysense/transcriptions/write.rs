@@ -20,7 +20,7 @@ use crate::{Conn, StoreResult};
 /// A transcription to be inserted.
 #[derive(Debug)]
 pub struct NewTranscription<'a> {
-    /// Id.
+    /// `tr_…`, chosen by the caller.
     pub id: TranscriptionId,
     /// The amoCRM account.
     pub account_id: AccountId,
@@ -38,7 +38,7 @@ pub struct NewTranscription<'a> {
     pub left_channel: Role,
     /// Correlation with the request or hook that starts it.
     pub trace: &'a Trace,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 
@@ -291,9 +291,9 @@ pub async fn cancel(
 /// A user's changes. `None` leaves a part unchanged.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Edit<'a> {
-    /// The summary.
+    /// Replaces the text of the language model.
     pub summary: Option<&'a str>,
-    /// All tags.
+    /// Replaces all tags of the transcript.
     pub tags: Option<&'a [String]>,
     /// All labels that the recogniser did not find.
     pub labels_added: Option<&'a [Label]>,

@@ -29,11 +29,11 @@ pub use profile::{
 /// An install of the account, with what belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErasedInstall {
-    /// The install.
+    /// `ins_…`, ordered by the time of creation.
     pub id: InstallId,
-    /// Status.
+    /// Follows from the facts of the install, by `flysk_domain::platform::lifecycle`.
     pub status: InstallStatus,
-    /// Wallet.
+    /// Row of `wallets`; an install has at most one.
     pub wallet: Option<WalletId>,
     /// Subscription, its state, and whether it ends with its period.
     pub subscription: Option<(SubscriptionId, SubscriptionState, bool)>,
@@ -49,7 +49,7 @@ struct InstallRow {
     cancels: Option<bool>,
 }
 
-/// Lists the installs of an account.
+/// Uninstalled ones too, by id.
 pub async fn list_installs(conn: &mut Conn, crm: Crm, account: AccountId) -> StoreResult<Vec<ErasedInstall>> {
     let rows: Vec<InstallRow> = sqlx::query_as(
         "SELECT i.id, i.status, w.id AS wallet_id, s.id AS subscription_id, s.state AS subscription_state, s.cancels

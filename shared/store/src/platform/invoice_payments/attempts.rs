@@ -38,7 +38,7 @@ pub struct NewAttempt<'a> {
     pub save_card: bool,
     /// The card to charge.
     pub card_id: Option<CardId>,
-    /// Key of the terminal.
+    /// T-Bank terminal at which the money is taken.
     pub terminal_key: &'a str,
     /// Amount to pay.
     pub amount: Kopecks,
@@ -46,7 +46,7 @@ pub struct NewAttempt<'a> {
     pub receipt: &'a ReceiptBasis,
     /// When the bank is asked, unless an update arrives earlier.
     pub query_at: DateTime<Utc>,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 
@@ -92,7 +92,7 @@ fn all(rows: Vec<Row>) -> StoreResult<Vec<Attempt>> {
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Finds an attempt.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_attempt(conn: &mut Conn, id: InvoicePaymentId) -> StoreResult<Option<Attempt>> {
     one(sqlx::query_as(sql!(SELECT_ATTEMPT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await)
 }

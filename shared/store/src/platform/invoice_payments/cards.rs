@@ -11,7 +11,7 @@ use crate::{Conn, StoreError, StoreResult};
 /// A saved card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// Id of the card.
+    /// `crd_…`, ordered by the time of creation.
     pub id: CardId,
     /// Install whose subscription it pays.
     pub install_id: InstallId,
@@ -38,7 +38,7 @@ impl Card {
 /// A card to be inserted.
 #[derive(Debug, Clone, Copy)]
 pub struct NewCard<'a> {
-    /// Id.
+    /// `crd_…`, chosen by the caller.
     pub id: CardId,
     /// Install whose subscription it pays.
     pub install_id: InstallId,
@@ -50,7 +50,7 @@ pub struct NewCard<'a> {
     pub rebill_sealed: &'a str,
     /// Masked number.
     pub pan: Option<&'a str>,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 
@@ -106,7 +106,7 @@ pub async fn insert_card(conn: &mut Conn, new: &NewCard<'_>) -> StoreResult<bool
     }
 }
 
-/// Finds a card.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_card(conn: &mut Conn, id: CardId) -> StoreResult<Option<Card>> {
     let row: Option<Row> =
         sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?;

@@ -29,10 +29,10 @@ pub enum ReceiptState {
     Cancelled,
 }
 
-/// A closing receipt.
+/// Row of `invoice_receipts`: the receipt of the settlement after a prepayment (54-FZ).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosingReceipt {
-    /// Id.
+    /// `rcp_…`, ordered by the time of creation.
     pub id: ReceiptId,
     /// The prepaid invoice.
     pub invoice_id: InvoiceId,
@@ -40,7 +40,7 @@ pub struct ClosingReceipt {
     pub payment_row_id: InvoicePaymentId,
     /// When it is sent next: at the end of the period, and later while it could not be registered.
     pub due_at: DateTime<Utc>,
-    /// State.
+    /// `Unclear` waits for a person.
     pub state: ReceiptState,
 }
 
@@ -77,7 +77,7 @@ pub async fn insert_receipt(conn: &mut Conn, new: &ClosingReceipt, now: DateTime
     }
 }
 
-/// Finds a receipt.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_receipt(conn: &mut Conn, id: ReceiptId) -> StoreResult<Option<ClosingReceipt>> {
     let row: Option<Row> =
         sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?;

@@ -24,11 +24,11 @@ pub struct InvoiceRefund {
     pub invoice_id: InvoiceId,
     /// The attempt whose payment is refunded.
     pub payment_row_id: InvoicePaymentId,
-    /// Amount to return.
+    /// Above zero, at most `left`.
     pub amount: Kopecks,
     /// Rest of the payment before the refund.
     pub left: Kopecks,
-    /// State.
+    /// `Done` and `Refused` are final.
     pub state: RefundState,
     /// Why, for operators.
     pub reason: String,
@@ -77,7 +77,7 @@ const SELECT: &str =
     "SELECT id, invoice_id, payment_row_id, amount_kopecks, left_kopecks, state, reason, requested_by,
     created_at, updated_at FROM invoice_refunds WHERE ";
 
-/// Inserts a refund.
+/// Stores a refund with the state that it has.
 pub async fn insert_refund(conn: &mut Conn, new: &InvoiceRefund) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO invoice_refunds (id, invoice_id, payment_row_id, amount_kopecks, left_kopecks, state, reason,
@@ -99,7 +99,7 @@ pub async fn insert_refund(conn: &mut Conn, new: &InvoiceRefund) -> StoreResult<
     Ok(())
 }
 
-/// Finds a refund.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_refund(conn: &mut Conn, id: &str) -> StoreResult<Option<InvoiceRefund>> {
     let row: Option<Row> = sqlx::query_as(sql!(SELECT, "id = ?")).bind(id).fetch_optional(conn).await?;
     row.map(TryInto::try_into).transpose()

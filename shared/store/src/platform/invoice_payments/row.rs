@@ -24,7 +24,7 @@ pub struct Attempt {
     pub install_id: InstallId,
     /// Way of taking the money.
     pub kind: AttemptKind,
-    /// State.
+    /// `Paid` and `Failed` are final; `Review` waits for a person.
     pub state: AttemptState,
     /// The payer must not pay it any more.
     pub is_withdrawn: bool,

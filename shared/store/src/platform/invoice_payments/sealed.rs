@@ -7,7 +7,7 @@ use crate::{Conn, StoreResult};
 /// The sealed text of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedCard {
-    /// Id of the card.
+    /// `crd_…`, ordered by the time of creation.
     pub id: CardId,
     /// `RebillId`, sealed for `payment_cards.rebill:<id>`.
     pub rebill: String,

@@ -20,9 +20,9 @@ use crate::{Conn, StoreError, StoreResult};
 /// A command and the data stored with its transaction.
 #[derive(Debug, Clone)]
 pub struct LedgerCommand {
-    /// Id of the transaction that the command creates.
+    /// `ltx_…`, chosen by the caller.
     pub transaction: TransactionId,
-    /// The command.
+    /// Movement of coins to be executed.
     pub command: Command,
     /// Idempotency key: a repeated command returns the first outcome.
     pub key: Option<IdempotencyKey>,
@@ -48,7 +48,7 @@ impl LedgerCommand {
 /// Result of an executed command, stored under its idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posted {
-    /// The transaction.
+    /// Row of `ledger_transactions`.
     pub transaction: TransactionId,
     /// The hold that the command placed or ended.
     pub hold: Option<HoldId>,
@@ -58,7 +58,7 @@ pub struct Posted {
     pub held: MicroCoins,
 }
 
-/// The outcome of a command.
+/// What became of one command of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandOutcome {
     /// Executed.

@@ -12,7 +12,7 @@ use crate::{Conn, StoreResult};
 pub struct Customer {
     /// Install of the widget in the account.
     pub install_id: InstallId,
-    /// Status of the install.
+    /// Follows from the facts of the install, by `flysk_domain::platform::lifecycle`.
     pub status: InstallStatus,
     /// The wallet. `None` until it is created on first use, if the install is older than the widget's use of Flycoins.
     pub wallet: Option<WalletRow>,

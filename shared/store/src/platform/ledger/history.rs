@@ -22,7 +22,7 @@ pub struct Cursor {
     pub id: TransactionId,
 }
 
-/// Filter of the history.
+/// Kinds and times that a page of the history includes.
 #[derive(Debug, Clone, Default)]
 pub struct HistoryFilter {
     /// Kinds to include; empty includes all.
@@ -36,11 +36,11 @@ pub struct HistoryFilter {
 /// A transaction as users see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionRow {
-    /// Id of the transaction.
+    /// `ltx_…`, ordered by the time of creation.
     pub id: TransactionId,
-    /// The wallet.
+    /// Row of `wallets`; an install has at most one.
     pub wallet_id: WalletId,
-    /// Kind of the transaction.
+    /// Command that wrote the transaction.
     pub kind: TransactionKind,
     /// Change of the balance.
     pub available: MicroCoins,
@@ -54,7 +54,7 @@ pub struct TransactionRow {
     pub reference: Option<String>,
     /// The receipt, as JSON.
     pub details: Option<serde_json::Value>,
-    /// Time of the transaction.
+    /// When the command was executed; the history is sorted by it.
     pub at: DateTime<Utc>,
 }
 
@@ -114,7 +114,7 @@ async fn complete(conn: &mut Conn, rows: Vec<Row>) -> StoreResult<Vec<Transactio
     rows.into_iter().map(|row| decode(amounts.remove(&row.id).unwrap_or_default(), row)).collect()
 }
 
-/// Finds a transaction.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_transaction(conn: &mut Conn, id: TransactionId) -> StoreResult<Option<TransactionRow>> {
     let mut query = QueryBuilder::new(SELECT);
     query.push("t.id = ").push_bind(id.to_string());

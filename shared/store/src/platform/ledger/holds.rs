@@ -23,17 +23,17 @@ const MAX_EXPIRED_HOLDS: u32 = 500;
 /// A hold without its lots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HoldRow {
-    /// Id of the hold.
+    /// `hld_…`, ordered by the time of creation.
     pub id: HoldId,
-    /// The wallet.
+    /// Row of `wallets`; an install has at most one.
     pub wallet_id: WalletId,
-    /// The transaction that placed the hold.
+    /// `hold` transaction that took the coins out of their lots.
     pub placed_by: TransactionId,
     /// Reserved coins.
     pub amount: MicroCoins,
     /// Coins charged by the capture; zero unless captured.
     pub captured: MicroCoins,
-    /// Current state.
+    /// Open until a capture, a release or the expiry.
     pub state: HoldState,
     /// When the hold expires.
     pub expires_at: DateTime<Utc>,

@@ -7,7 +7,7 @@ use flysk_domain::platform::ledger::{HoldState, Wallet};
 
 use crate::{Conn, StoreError, StoreResult};
 
-/// Event of a wallet.
+/// What a ledger transaction caused and the backend will be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletEvent {
     /// The balance fell below the widget's threshold.
@@ -17,7 +17,7 @@ pub enum WalletEvent {
         /// The threshold.
         threshold: MicroCoins,
     },
-    /// A hold expired.
+    /// Nobody captured or released a hold in time.
     HoldExpired {
         /// The hold.
         hold: HoldId,
@@ -31,9 +31,9 @@ pub enum WalletEvent {
 pub struct PendingWalletEvent {
     /// Number of the row, in the order of insertion.
     pub id: u64,
-    /// The wallet.
+    /// Row of `wallets`; an install has at most one.
     pub wallet_id: WalletId,
-    /// The event.
+    /// Becomes an event to the backend.
     pub event: WalletEvent,
     /// When it happened.
     pub happened_at: DateTime<Utc>,

@@ -76,7 +76,7 @@ pub async fn list_prices_of_widget(
 /// A price version and its start time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceVersion {
-    /// The price rule.
+    /// Service, number of the version, and tariff.
     pub rule: PriceRule,
     /// Start of validity.
     pub valid_from: DateTime<Utc>,

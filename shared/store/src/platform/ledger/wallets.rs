@@ -15,7 +15,7 @@ use crate::{Conn, StoreError, StoreResult};
 /// A wallet's balances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalletRow {
-    /// Id of the wallet.
+    /// `wal_…`, ordered by the time of creation.
     pub id: WalletId,
     /// Install that owns the wallet.
     pub install_id: InstallId,
@@ -52,14 +52,14 @@ impl TryFrom<Row> for WalletRow {
 
 const SELECT: &str = "SELECT id, install_id, widget_id, available_micro, held_micro FROM wallets WHERE ";
 
-/// Finds a wallet.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_wallet(conn: &mut Conn, id: WalletId) -> StoreResult<Option<WalletRow>> {
     let row: Option<Row> =
         sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?;
     row.map(TryInto::try_into).transpose()
 }
 
-/// Finds the wallet of an install.
+/// Without a lock; `None` before the wallet is opened.
 pub async fn find_wallet_of_install(conn: &mut Conn, install: InstallId) -> StoreResult<Option<WalletRow>> {
     let row: Option<Row> =
         sqlx::query_as(sql!(SELECT, "install_id = ?")).bind(install.to_string()).fetch_optional(conn).await?;

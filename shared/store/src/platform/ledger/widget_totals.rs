@@ -37,11 +37,11 @@ struct ReceivedRow {
 /// The install that owns a wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WalletOwner {
-    /// The wallet.
+    /// Row of `wallets`; an install has at most one.
     pub wallet_id: WalletId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 

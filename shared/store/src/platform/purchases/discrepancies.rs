@@ -106,7 +106,7 @@ pub async fn is_known_discrepancy(
     Ok(known > 0)
 }
 
-/// Lists the discrepancies of a day.
+/// By order and kind.
 pub async fn list_discrepancies(conn: &mut Conn, day: NaiveDate) -> StoreResult<Vec<DiscrepancyRow>> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT day, kind, order_id, payment_id, purchase_id, ours, banks, found_at FROM tbank_discrepancies

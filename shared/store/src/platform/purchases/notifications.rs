@@ -27,7 +27,7 @@ pub enum NotificationState {
 /// A stored notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationRow {
-    /// Id of the notification.
+    /// `ntf_…`, ordered by the time of creation.
     pub id: NotificationId,
     /// Key of the terminal that it concerns.
     pub terminal_key: String,
@@ -110,7 +110,7 @@ pub async fn insert_notification(conn: &mut Conn, new: &NotificationRow) -> Stor
     }
 }
 
-/// Finds a notification.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_notification(conn: &mut Conn, id: NotificationId) -> StoreResult<Option<NotificationRow>> {
     let row: Option<Row> =
         sqlx::query_as(sql!(SELECT, " id = ?")).bind(id.to_string()).fetch_optional(conn).await?;

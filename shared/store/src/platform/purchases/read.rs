@@ -15,7 +15,7 @@ fn into_purchases(rows: Vec<Row>) -> StoreResult<Vec<Purchase>> {
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Finds a purchase.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_purchase(conn: &mut Conn, id: PurchaseId) -> StoreResult<Option<Purchase>> {
     into_purchase(sqlx::query_as(sql!(SELECT, "p.id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

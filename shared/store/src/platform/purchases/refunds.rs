@@ -11,7 +11,7 @@ use crate::error::expect_one;
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
-/// State of a refund.
+/// Progress of the refund of a purchase; stored as text.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl RefundState {
 pub struct NewRefund<'a> {
     /// UUID.
     pub id: &'a str,
-    /// The purchase that is refunded.
+    /// Row of `coin_purchases`.
     pub purchase_id: PurchaseId,
     /// Money to refund and coins withdrawn for it.
     pub allocation: RefundAllocation,
@@ -48,16 +48,16 @@ pub struct NewRefund<'a> {
     pub bonus_transaction: Option<TransactionId>,
     /// Requester of the refund.
     pub requested_by: &'a str,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 
-/// A refund.
+/// Row of `coin_purchase_refunds`: money on its way back, after the coins were withdrawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
     /// UUID; also the bank's `ExternalRequestId`.
     pub id: String,
-    /// The purchase that is refunded.
+    /// Row of `coin_purchases`.
     pub purchase_id: PurchaseId,
     /// Money to refund and coins withdrawn for it.
     pub allocation: RefundAllocation,
@@ -65,7 +65,7 @@ pub struct Refund {
     pub transaction: TransactionId,
     /// The transaction that withdrew the bonus.
     pub bonus_transaction: Option<TransactionId>,
-    /// Current state.
+    /// `Done` and `Refused` are final.
     pub state: RefundState,
     /// The bank's error code, if it refused.
     pub error_code: Option<String>,
@@ -122,7 +122,7 @@ impl TryFrom<Row> for Refund {
 const SELECT: &str = "SELECT id, purchase_id, amount_kopecks, coins_micro, bonus_micro, is_whole, transaction_id,
     bonus_transaction_id, state, error_code, requested_by, created_at, updated_at FROM coin_purchase_refunds WHERE ";
 
-/// Inserts a refund.
+/// Stores a refund in the state `pending`.
 pub async fn insert_refund(conn: &mut Conn, new: &NewRefund<'_>) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO coin_purchase_refunds (id, purchase_id, amount_kopecks, coins_micro, bonus_micro, is_whole,
@@ -145,7 +145,7 @@ pub async fn insert_refund(conn: &mut Conn, new: &NewRefund<'_>) -> StoreResult<
     Ok(())
 }
 
-/// Finds a refund.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_refund(conn: &mut Conn, id: &str) -> StoreResult<Option<Refund>> {
     let row: Option<Row> = sqlx::query_as(sql!(SELECT, "id = ?")).bind(id).fetch_optional(conn).await?;
     row.map(TryInto::try_into).transpose()

@@ -25,13 +25,13 @@ pub struct Purchase {
     pub title: String,
     /// Price of the package.
     pub price: Kopecks,
-    /// Purchased coins.
+    /// Coins that were bought; they never expire.
     pub coins: MicroCoins,
-    /// Bonus coins.
+    /// Coins given in addition; may be zero.
     pub bonus: MicroCoins,
     /// Lifetime of the bonus in days; `None` if it never expires.
     pub bonus_days: Option<u32>,
-    /// Current state.
+    /// `Failed` may still become `Paid`: a late success is accepted.
     pub state: PurchaseState,
     /// Key of the terminal on which it was opened.
     pub terminal_key: String,
@@ -55,7 +55,7 @@ pub struct Purchase {
     pub has_card: bool,
     /// Masked card number.
     pub card_pan: Option<String>,
-    /// The user who bought it.
+    /// amoCRM's number of the user who ordered, if a user did.
     pub bought_by: Option<UserId>,
     /// Lot of the purchased coins, once credited.
     pub coins_lot: Option<LotId>,

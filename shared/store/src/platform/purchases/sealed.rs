@@ -7,7 +7,7 @@ use crate::{Conn, StoreResult};
 /// The sealed texts of a purchase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedPurchase {
-    /// Id of the purchase.
+    /// `pur_…`, ordered by the time of creation.
     pub id: PurchaseId,
     /// E-mail address, sealed for `coin_purchases.contact:<id>`.
     pub contact: String,
@@ -18,7 +18,7 @@ pub struct SealedPurchase {
 /// The sealed text of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedNotification {
-    /// Id of the notification.
+    /// `ntf_…`, ordered by the time of creation.
     pub id: NotificationId,
     /// Body, sealed for `tbank_notifications.body:<id>`.
     pub body: String,

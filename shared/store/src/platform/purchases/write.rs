@@ -25,7 +25,7 @@ pub struct NewPurchase<'a> {
     pub wallet_id: WalletId,
     /// Package to buy.
     pub package: &'a Package,
-    /// Key of the terminal.
+    /// T-Bank terminal at which the money is taken.
     pub terminal_key: &'a str,
     /// Receipt's e-mail address, sealed for `coin_purchases.contact:<id>`.
     pub contact_sealed: &'a str,
@@ -41,7 +41,7 @@ pub struct NewPurchase<'a> {
     pub body_hash: &'a str,
     /// When the bank is queried, unless an update arrives earlier.
     pub poll_at: DateTime<Utc>,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 
@@ -258,7 +258,7 @@ pub async fn set_discrepancy(
 pub struct Credited {
     /// Lot of the purchased coins.
     pub coins: LotId,
-    /// Lot of the bonus.
+    /// `None` if the package has no bonus.
     pub bonus: Option<LotId>,
 }
 

@@ -10,10 +10,10 @@ use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
 
-/// A price campaign.
+/// Row of `price_campaigns`: the move of customers to a later version of their plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceCampaign {
-    /// Id.
+    /// `pcm_…`, ordered by the time of creation.
     pub id: PriceCampaignId,
     /// The widget that sells the plan.
     pub widget_id: WidgetId,
@@ -92,7 +92,7 @@ pub async fn insert_campaign(conn: &mut Conn, campaign: &PriceCampaign) -> Store
     Ok(())
 }
 
-/// Finds a campaign.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_campaign(conn: &mut Conn, id: PriceCampaignId) -> StoreResult<Option<PriceCampaign>> {
     let row: Option<Row> =
         sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?;
@@ -162,7 +162,7 @@ pub async fn list_customers_to_notify(
 /// Contents of a customer's notice about a new price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PriceNotice {
-    /// The campaign.
+    /// Row of `price_campaigns`.
     pub campaign_id: PriceCampaignId,
     /// The customer.
     pub subscription_id: SubscriptionId,
@@ -174,7 +174,7 @@ pub struct PriceNotice {
     pub seats: u32,
     /// First day of the first period with the new price, Moscow.
     pub applies_on: NaiveDate,
-    /// Time of the notice.
+    /// When the customer was notified.
     pub noticed_at: DateTime<Utc>,
 }
 
@@ -203,7 +203,7 @@ pub struct AnnouncedPrice {
     pub to_plan: PlanId,
     /// First day of the campaign, Moscow.
     pub effective_on: NaiveDate,
-    /// The notice.
+    /// Prices as the customer was told.
     pub notice: PriceNotice,
 }
 

@@ -7,12 +7,12 @@ use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
 
-/// A consent.
+/// Row of `subscription_consents`: evidence that a payer agreed to recurring charges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consent {
-    /// Id.
+    /// `cns_…`, ordered by the time of creation.
     pub id: ConsentId,
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     pub subscription_id: SubscriptionId,
     /// The invoice whose payment saved the card.
     pub invoice_id: InvoiceId,
@@ -20,7 +20,7 @@ pub struct Consent {
     pub card_id: Option<CardId>,
     /// The user who agreed.
     pub user_id: Option<UserId>,
-    /// Version of the offer.
+    /// Version that was shown to the payer.
     pub offer_version: String,
     /// The text that was agreed to, in Russian.
     pub offer_text: String,
@@ -69,7 +69,7 @@ const SELECT: &str =
     "SELECT id, subscription_id, invoice_id, card_id, user_id, offer_version, offer_text, ip_address,
     agreed_at, revoked_at FROM subscription_consents WHERE ";
 
-/// Inserts a consent.
+/// Stores a consent; the card follows when it is known.
 pub async fn insert_consent(conn: &mut Conn, consent: &Consent) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO subscription_consents (id, subscription_id, invoice_id, user_id, offer_version, offer_text,

@@ -12,9 +12,9 @@ const CHECKED_PERIOD: TimeDelta = TimeDelta::days(2);
 /// A row that violates a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionViolation {
-    /// The rule.
+    /// Name of the violated rule.
     pub rule: &'static str,
-    /// Id of the subscription.
+    /// `sub_…`, as stored.
     pub subscription_id: String,
 }
 

@@ -19,13 +19,13 @@ const MAX_ERROR_CODE_LEN: usize = 16;
 /// An invoice to be inserted.
 #[derive(Debug, Clone)]
 pub struct NewInvoice<'a> {
-    /// Id.
+    /// `inv_…`, chosen by the caller.
     pub id: InvoiceId,
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     pub subscription_id: SubscriptionId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// The seller.
     pub vendor_id: VendorId,
@@ -53,7 +53,7 @@ pub struct NewInvoice<'a> {
     pub due_at: Option<DateTime<Utc>>,
     /// Next automatic charge.
     pub charge_at: Option<DateTime<Utc>>,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 

@@ -21,22 +21,22 @@ pub struct Failure {
     pub code: String,
 }
 
-/// An invoice.
+/// Row of `subscription_invoices`: what a subscription has to pay, frozen line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
-    /// Id.
+    /// `inv_…`, ordered by the time of creation.
     pub id: InvoiceId,
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     pub subscription_id: SubscriptionId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// The seller.
     pub vendor_id: VendorId,
     /// Subject that the invoice pays.
     pub kind: InvoiceKind,
-    /// State.
+    /// `Open` until it is paid or withdrawn.
     pub state: InvoiceState,
     /// The quote that was frozen into it.
     pub quote_id: Option<QuoteId>,
@@ -170,7 +170,7 @@ fn into_invoice(row: Option<Row>) -> StoreResult<Option<Invoice>> {
     row.map(TryInto::try_into).transpose()
 }
 
-/// Finds an invoice.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_invoice(conn: &mut Conn, id: InvoiceId) -> StoreResult<Option<Invoice>> {
     into_invoice(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

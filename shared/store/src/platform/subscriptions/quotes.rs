@@ -14,13 +14,13 @@ use crate::{Conn, StoreError, StoreResult};
 /// A quote to be inserted.
 #[derive(Debug)]
 pub struct NewQuote<'a> {
-    /// Id.
+    /// `quo_…`, chosen by the caller.
     pub id: QuoteId,
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     pub subscription_id: SubscriptionId,
     /// Version of the subscription that was priced.
     pub base_version: u32,
-    /// The change.
+    /// What the customer wants to change.
     pub change: Change,
     /// Lines, which sum to the total.
     pub lines: &'a [QuoteLine],
@@ -30,20 +30,20 @@ pub struct NewQuote<'a> {
     pub expires_at: DateTime<Utc>,
     /// Requester of the quote.
     pub requested_by: &'a str,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 
-/// A stored quote.
+/// Row of `subscription_quotes`: a price that was shown, and can be applied until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredQuote {
-    /// Id.
+    /// `quo_…`, ordered by the time of creation.
     pub id: QuoteId,
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     pub subscription_id: SubscriptionId,
     /// Version of the subscription that was priced.
     pub base_version: u32,
-    /// The change.
+    /// What the customer wants to change.
     pub change: Change,
     /// Lines, which sum to the total.
     pub lines: Vec<QuoteLine>,
@@ -100,7 +100,7 @@ const SELECT: &str =
     "SELECT id, subscription_id, base_version, request, lines_json, total_kopecks, expires_at, applied_at,
     invoice_id, idem_key, created_at FROM subscription_quotes WHERE ";
 
-/// Inserts a quote.
+/// Stores a quote that was shown.
 pub async fn insert_quote(conn: &mut Conn, new: &NewQuote<'_>) -> StoreResult<()> {
     sqlx::query(
         "INSERT INTO subscription_quotes (id, subscription_id, base_version, request, lines_json, total_kopecks,

@@ -129,7 +129,7 @@ pub async fn clear_pending(conn: &mut Conn, subscription: SubscriptionId) -> Sto
 /// Bonus days granted by an operator.
 #[derive(Debug)]
 pub struct BonusGrant<'a> {
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     pub subscription_id: SubscriptionId,
     /// Number of days.
     pub days: u32,
@@ -228,7 +228,7 @@ pub async fn find_first_notice(
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
-    /// The subscription.
+    /// Row of `subscriptions`; an install has at most one.
     pub subscription_id: SubscriptionId,
     /// Actor: `user:<id>`, `operator:<name>`, `letter`, `bank` or `system`.
     pub actor: String,

@@ -14,15 +14,15 @@ use crate::{Conn, StoreError, StoreResult};
 /// A subscription with its place in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionRow {
-    /// Id.
+    /// `sub_…`, ordered by the time of creation.
     pub id: SubscriptionId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// Service that the account belongs to.
     pub crm: Crm,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
     /// Version, incremented by every change.
     pub version: u32,
@@ -151,14 +151,14 @@ fn into_subscription(row: Option<Row>) -> StoreResult<Option<SubscriptionRow>> {
     row.map(TryInto::try_into).transpose()
 }
 
-/// Finds a subscription.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_subscription(conn: &mut Conn, id: SubscriptionId) -> StoreResult<Option<SubscriptionRow>> {
     into_subscription(
         sqlx::query_as(sql!(SELECT_SUBSCRIPTION, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?,
     )
 }
 
-/// Finds the subscription of an install.
+/// Without a lock; `None` before the first trial or purchase.
 pub async fn find_subscription_of_install(
     conn: &mut Conn,
     install: InstallId,

@@ -14,21 +14,21 @@ use crate::{Conn, StoreResult};
 /// A subscription to be inserted.
 #[derive(Debug)]
 pub struct NewSubscription<'a> {
-    /// Id.
+    /// `sub_…`, chosen by the caller.
     pub id: SubscriptionId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// Service that the account belongs to.
     pub crm: Crm,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
     /// State and trial.
     pub subscription: &'a Subscription,
     /// When the next step is due.
     pub next_due_at: Option<DateTime<Utc>>,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 

@@ -11,7 +11,7 @@ use crate::{Conn, StoreError, StoreResult};
 /// A vendor's access to the T-API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TApiAccess {
-    /// The vendor.
+    /// Row of `vendors`.
     pub vendor_id: VendorId,
     /// Account that is paid to and whose statement is read, 20 digits.
     pub account: String,
@@ -44,7 +44,7 @@ fn into_access(row: Row) -> StoreResult<TApiAccess> {
     })
 }
 
-/// Finds the access of a vendor.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_access(conn: &mut Conn, vendor: VendorId) -> StoreResult<Option<TApiAccess>> {
     let row: Option<Row> = sqlx::query_as(
         "SELECT id, t_api_account, t_api_token_sealed, transfer_due_days, transfer_banking_days FROM vendors

@@ -16,9 +16,9 @@ pub struct NewAct {
     pub transfer_invoice: TransferInvoiceId,
     /// The seller.
     pub vendor_id: VendorId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The invoice's number.
+    /// Names the invoice in the act.
     pub number: InvoiceNumber,
     /// First day of the service, Moscow.
     pub served_from: NaiveDate,
@@ -28,7 +28,7 @@ pub struct NewAct {
     pub due_on: NaiveDate,
 }
 
-/// An act.
+/// Row of `transfer_acts`: an act of services for a firm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferAct {
     /// The paid invoice, whose payer, title, price and VAT count.
@@ -41,7 +41,7 @@ pub struct TransferAct {
     pub served_until: NaiveDate,
     /// Day of the act, Moscow.
     pub due_on: NaiveDate,
-    /// State.
+    /// `Due` until it gets its number.
     pub state: ActState,
     /// Number in the seller's series of acts; `None` until it is issued.
     pub act_number: Option<i64>,
@@ -138,7 +138,7 @@ pub async fn list_acts(conn: &mut Conn, install: InstallId, limit: u32) -> Store
     into_acts(rows)
 }
 
-/// Finds the act of an invoice.
+/// Without a lock; `None` if the invoice has no act.
 pub async fn find_act(conn: &mut Conn, invoice: TransferInvoiceId) -> StoreResult<Option<TransferAct>> {
     let row = sqlx::query_as(sql!(SELECT, "transfer_invoice_id = ?")).bind(invoice.to_string());
     into_act(row.fetch_optional(conn).await?)

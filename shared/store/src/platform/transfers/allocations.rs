@@ -88,13 +88,13 @@ pub async fn insert_allocation(
 /// Money of an operation that an invoice took.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct InvoiceMoney {
-    /// The operation.
+    /// Row of `bank_operations`.
     #[sqlx(try_from = "String")]
     pub operation_id: BankOperationId,
     /// Day on which the bank booked it, Moscow.
     pub booked_on: NaiveDate,
     kopecks: i64,
-    /// Name of the payer.
+    /// As the bank gives it.
     pub payer_name: String,
     /// Purpose of the payment.
     pub purpose: String,

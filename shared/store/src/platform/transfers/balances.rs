@@ -15,7 +15,7 @@ use crate::{Conn, StoreResult};
 pub struct BalanceOwner {
     /// The seller.
     pub vendor: VendorId,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install: InstallId,
     /// The firm.
     pub inn: Inn,

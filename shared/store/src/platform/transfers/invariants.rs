@@ -94,7 +94,7 @@ const RULES_OF_CHANGED_ROWS: [(&str, &str); 6] = [
 /// A row that violates a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferViolation {
-    /// The rule.
+    /// Name of the violated rule, one of the constants of this module.
     pub rule: &'static str,
     /// Id of the operation, of the invoice or of the vendor; of a balance, install and INN.
     pub id: String,

@@ -22,19 +22,19 @@ const MAX_STATUS_LEN: usize = 16;
 /// An invoice to be inserted.
 #[derive(Debug)]
 pub struct NewTransferInvoiceRow<'a> {
-    /// Id.
+    /// `tin_…`, chosen by the caller.
     pub id: TransferInvoiceId,
     /// The seller.
     pub vendor_id: VendorId,
     /// Number in the seller's series.
     pub number: InvoiceNumber,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// Subject that the invoice pays.
     pub subject: PaymentSubject,
-    /// Payer of the invoice.
+    /// Requisites that the invoice names.
     pub payer: &'a Payer,
     /// Address that the invoice is sent to, sealed for `transfer_invoices.email:<id>`.
     pub email_sealed: &'a str,
@@ -50,7 +50,7 @@ pub struct NewTransferInvoiceRow<'a> {
     pub from_balance: Kopecks,
     /// The rest.
     pub amount: Kopecks,
-    /// VAT rate.
+    /// Rate of the seller when the invoice was requested.
     pub vat: VatRate,
     /// Day of the invoice, Moscow.
     pub issued_on: NaiveDate,
@@ -58,7 +58,7 @@ pub struct NewTransferInvoiceRow<'a> {
     pub due_on: NaiveDate,
     /// Requester of the invoice; at most 80 characters.
     pub requested_by: &'a str,
-    /// Current time.
+    /// Time of the insertion, by the caller's clock.
     pub now: DateTime<Utc>,
 }
 

@@ -15,21 +15,21 @@ use crate::{Conn, StoreError, StoreResult};
 /// An invoice that a firm pays by transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferInvoice {
-    /// Id.
+    /// `tin_…`, ordered by the time of creation.
     pub id: TransferInvoiceId,
     /// The seller.
     pub vendor_id: VendorId,
     /// Number in the seller's series.
     pub number: InvoiceNumber,
-    /// The install.
+    /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// Subject that the invoice pays.
     pub subject: PaymentSubject,
-    /// State.
+    /// `Sending` and `Issued` wait for money.
     pub state: TransferInvoiceState,
-    /// Payer of the invoice.
+    /// Requisites that the invoice names.
     pub payer: Payer,
     /// Address that the invoice is sent to, sealed for `transfer_invoices.email:<id>`; empty once erased.
     pub email_sealed: String,
@@ -45,7 +45,7 @@ pub struct TransferInvoice {
     pub amount: Kopecks,
     /// Sum that has arrived.
     pub paid: Kopecks,
-    /// VAT rate.
+    /// Rate of the seller when the invoice was requested.
     pub vat: VatRate,
     /// Day of the invoice, Moscow.
     pub issued_on: NaiveDate,
@@ -53,7 +53,7 @@ pub struct TransferInvoice {
     pub due_on: NaiveDate,
     /// When it was sent to the bank, whatever came of it.
     pub sent_at: Option<DateTime<Utc>>,
-    /// The bank's id.
+    /// `None` until the bank has answered.
     pub bank_invoice_id: Option<String>,
     /// The bank's last word about it.
     pub bank_status: Option<String>,
@@ -191,7 +191,7 @@ pub(super) fn into_invoices(rows: Vec<Row>) -> StoreResult<Vec<TransferInvoice>>
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Finds an invoice.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_transfer_invoice(
     conn: &mut Conn,
     id: TransferInvoiceId,

@@ -17,22 +17,22 @@ const MAX_BANK_ID_LEN: usize = 64;
 /// Days around the booking within which an id of the bank names one operation.
 const ID_HOLDS_DAYS: u64 = 7;
 
-/// An operation.
+/// Row of `bank_operations`: money that arrived on a vendor's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BankOperation {
-    /// Id.
+    /// `bop_…`, ordered by the time of creation.
     pub id: BankOperationId,
     /// Vendor who owns the account.
     pub vendor_id: VendorId,
-    /// The account.
+    /// Number of the vendor's bank account.
     pub account: String,
     /// Day on which the bank booked it, Moscow.
     pub booked_on: NaiveDate,
     /// When the bank booked it.
     pub booked_at: DateTime<Utc>,
-    /// Amount.
+    /// Credited to the account, above zero.
     pub amount: Kopecks,
-    /// The payer's name.
+    /// As the bank gives it.
     pub payer_name: String,
     /// The payer's INN, as the bank gives it; may be empty.
     pub payer_inn: String,
@@ -42,7 +42,7 @@ pub struct BankOperation {
     pub document_number: String,
     /// Purpose of the payment.
     pub purpose: String,
-    /// State.
+    /// `Queued` waits for a person.
     pub state: OperationState,
     /// Why a person had to decide.
     pub queue_reason: Option<QueueReason>,
@@ -221,7 +221,7 @@ pub async fn note_operation_id(
     Ok(())
 }
 
-/// Finds an operation.
+/// Reads one row without a lock; `None` if there is none.
 pub async fn find_operation(conn: &mut Conn, id: BankOperationId) -> StoreResult<Option<BankOperation>> {
     into_operation(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }

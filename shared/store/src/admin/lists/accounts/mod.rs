@@ -29,7 +29,7 @@ impl AccountFilter {
     }
 }
 
-/// An account.
+/// An account of amoCRM that has, or had, a widget of the platform.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct AccountRow {
     /// Service.
@@ -37,11 +37,11 @@ pub struct AccountRow {
     pub crm: Crm,
     /// Number in amoCRM.
     pub id: u64,
-    /// Current host.
+    /// Last one that amoCRM confirmed, such as `example.amocrm.ru`.
     pub host: String,
     /// When the host was last confirmed.
     pub host_at: Option<DateTime<Utc>>,
-    /// Name.
+    /// As amoCRM spells it.
     pub name: String,
     /// Number of installs.
     pub installs: i64,
