@@ -28,7 +28,7 @@ pub(crate) const CALL_STAGE_KINDS: [&str; 6] = [
 /// Jobs of a run that are read at most: a request for several calls gives all of them its correlation id.
 const MAX_JOBS_OF_RUN: u32 = 1_000;
 
-/// Outcome of a replay.
+/// What was restarted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplayOutcome {
     /// The job is queued again with all its attempts.
@@ -59,7 +59,7 @@ pub enum ReplayError {
         "the call {call} is `{state}` now, so this job has nothing to do; see its jobs with jobs:list --correlation {correlation}"
     )]
     CallWentOn {
-        /// The call.
+        /// Transcription that the dead job was a stage of.
         call: TranscriptionId,
         /// State of the call.
         state: TranscriptionState,
@@ -77,7 +77,7 @@ pub enum ReplayError {
         "the call {0} has ended without a summary, which cannot be added any more; its transcript is complete"
     )]
     SummaryTooLate(TranscriptionId),
-    /// The event was delivered.
+    /// The backend has accepted the event that the dead job was to deliver.
     #[error("the event {0} was delivered meanwhile; its vendor can request it again")]
     EventDelivered(EventId),
     /// The event was deleted.

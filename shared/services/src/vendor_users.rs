@@ -124,7 +124,7 @@ pub async fn find_open(
 /// Data of a person who accepts an invitation.
 #[derive(Debug)]
 pub struct Accepting<'a> {
-    /// Id of a new user.
+    /// Used if the address belongs to no user yet.
     pub id: VendorUserId,
     /// Name to show.
     pub name: &'a str,

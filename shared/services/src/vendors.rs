@@ -35,10 +35,10 @@ pub enum VendorError {
     /// A field is invalid.
     #[error(transparent)]
     Invalid(#[from] InvalidVendor),
-    /// The code is taken.
+    /// Another vendor has it.
     #[error("another vendor has this code")]
     CodeTaken,
-    /// The terminal is taken.
+    /// Another vendor takes money at it.
     #[error("another vendor has this terminal")]
     TerminalTaken,
     /// The password cannot be encrypted.

@@ -20,11 +20,11 @@ const MAX_CODE_DRAWS: u32 = 5;
 /// A link with its secrets, which are shown once and stored as keyed hashes only.
 #[derive(Debug)]
 pub struct CreatedLink {
-    /// Id of the link.
+    /// Names the link in the API; no secret.
     pub id: LinkId,
     /// Payload of the deep links: 32 random bytes, base64url.
     pub token: SecretString,
-    /// Short code.
+    /// Replaces the payload where the messenger has lost it.
     pub code: ShortCode,
     /// Expiry of the link.
     pub expires_at: DateTime<Utc>,

@@ -15,7 +15,7 @@ const PAGE_SIZE: u32 = 200;
 /// Result of a re-encryption.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReencryptedBindings {
-    /// Bindings scanned.
+    /// Rows read, whether or not they needed another key.
     pub scanned: u64,
     /// Bindings re-encrypted with the current key.
     pub reencrypted: u64,

@@ -22,7 +22,7 @@ pub const MAX_PENDING_EVENTS: u32 = 2_000;
 /// Maximum number of an account's events that amoCRM does not know. A page that makes ids up fills no table.
 pub const MAX_ABSENT_EVENTS: u32 = 10_000;
 
-/// State of a record.
+/// What is known about a call in the feed of a card.
 #[derive(Debug, Clone)]
 pub enum RecordState {
     /// The record's note is not known yet; `requested` if somebody waits for its transcription.
@@ -128,7 +128,7 @@ pub struct RecordRequest {
     pub install_id: InstallId,
     /// Card of the record; used for note ids, because an event names its own.
     pub card: (EntityType, EntityId),
-    /// The user.
+    /// amoCRM's number of the user who asked.
     pub requested_by: UserId,
     /// Speaker on the left channel of this account's recordings.
     pub left_channel: Role,

@@ -22,7 +22,7 @@ pub struct CallRequest {
     pub entity_type: EntityType,
     /// Id of the card with the note.
     pub entity_id: EntityId,
-    /// The call note.
+    /// amoCRM's number of the note with the recording.
     pub note_id: NoteId,
     /// User who requested it; `None` for automatic requests.
     pub requested_by: Option<UserId>,
@@ -30,7 +30,7 @@ pub struct CallRequest {
     pub left_channel: Role,
 }
 
-/// Outcome of a request.
+/// What became of a request for a transcription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestOutcome {
     /// A new transcription was created.

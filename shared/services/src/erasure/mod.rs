@@ -27,10 +27,10 @@ pub const ERASE: &str = "account.erase";
 /// Act in the audit log that ends one, with the counts.
 const ERASED: &str = "account.erased";
 
-/// The erasure to request.
+/// Who asks to erase an account, and why.
 #[derive(Debug)]
 pub struct ErasureRequest<'a> {
-    /// The account.
+    /// amoCRM's number of the account, which must fit `domain`.
     pub account_id: AccountId,
     /// Domain of the account, typed to confirm the erasure.
     pub domain: &'a str,

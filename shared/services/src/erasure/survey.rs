@@ -18,7 +18,7 @@ const EXPORTS_COUNTED: u32 = 1_000;
 /// Result of a dry run.
 #[derive(Debug)]
 pub struct Survey {
-    /// The account.
+    /// As it is before the erasure.
     pub account: AccountRow,
     /// Number of rows of each kind; `None` for kinds that are only found when they are erased.
     pub counts: Vec<(ErasedKind, Option<i64>)>,

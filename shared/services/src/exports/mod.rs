@@ -22,7 +22,7 @@ pub enum Value {
     Text(String),
     /// A number in decimal notation with a point: `-962.5`.
     Number(String),
-    /// A time.
+    /// UTC; the writer of the file formats it.
     Time(DateTime<Utc>),
 }
 

@@ -25,12 +25,12 @@ const CHANGE_WINDOW: TimeDelta = TimeDelta::days(1);
 /// Maximum number of schema violations in one answer.
 const MAX_VIOLATIONS: usize = 5;
 
-/// New settings.
+/// Settings that replace an earlier version.
 #[derive(Debug, Clone)]
 pub struct SettingsChange<'a> {
     /// The version that was read.
     pub from: u32,
-    /// All settings.
+    /// The whole JSON; what it omits is removed.
     pub settings: JsonText,
     /// Version of the widget that writes; its own schema is used if it has one.
     pub widget_version: Option<&'a str>,

@@ -13,20 +13,20 @@ const AAD: &str = "mail_switch";
 /// Switch of a link: notices of a kind about an install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailSwitch {
-    /// The install.
+    /// Row of `installs`.
     pub install: InstallId,
-    /// The kind.
+    /// Notices to be switched off or on.
     pub kind: MailKind,
 }
 
 /// Switch of a link in a letter to a bound person: FlySense's notices of a kind, in the bot and by e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonSwitch {
-    /// The account.
+    /// amoCRM's number of the account.
     pub account: AccountId,
-    /// The person's binding.
+    /// Row of `activation_bindings`.
     pub binding: BindingId,
-    /// The kind.
+    /// Notices to be switched off or on.
     pub kind: NoticeKind,
 }
 

@@ -53,7 +53,7 @@ pub struct Act {
     pub number: i64,
     /// Day of the act: the day after the last day of the service, or of the payment.
     pub date: NaiveDate,
-    /// Number of the invoice.
+    /// In the seller's series of invoices.
     pub invoice_number: i64,
     /// Day of the invoice.
     pub invoiced_on: NaiveDate,

@@ -18,7 +18,7 @@ pub struct BankAccount {
     pub number: String,
 }
 
-/// An invoice.
+/// Contents of the printed transfer invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferInvoicePdf {
     /// Number of the seller's series.

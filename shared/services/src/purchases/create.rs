@@ -36,7 +36,7 @@ pub struct PurchaseOrder<'a> {
     pub key: &'a str,
 }
 
-/// Item of a purchase.
+/// What is bought: a package on offer, or coins for a sum of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PurchaseItem {
     /// A version of a package.
@@ -81,7 +81,7 @@ pub enum CreatePurchaseError {
 /// Outcome of a request.
 #[derive(Debug)]
 pub enum CreatePurchaseOutcome {
-    /// A new purchase.
+    /// It was not ordered before under the idempotency key.
     Created(Box<Purchase>),
     /// The same request has already created this purchase.
     Replayed(Box<Purchase>),

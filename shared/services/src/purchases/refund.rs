@@ -15,10 +15,10 @@ use flysk_queue::UnitOfWork;
 
 use crate::transfers::TRANSFER_TERMINAL;
 
-/// The refund to request.
+/// Money to return for coins that are not spent.
 #[derive(Debug)]
 pub struct RefundRequest<'a> {
-    /// The purchase to refund.
+    /// Must be paid.
     pub purchase_id: PurchaseId,
     /// Amount, kopecks; `None`: all that can be refunded.
     pub kopecks: Option<Kopecks>,

@@ -23,9 +23,9 @@ pub enum ResolveReviewError {
 /// A review that was ended.
 #[derive(Debug)]
 pub struct ResolvedReview {
-    /// The purchase as it was.
+    /// State and discrepancy before the review ended.
     pub before: Purchase,
-    /// The discrepancy that was resolved.
+    /// Cause of the review.
     pub discrepancy: Discrepancy,
     /// The state now.
     pub state: PurchaseState,

@@ -46,7 +46,7 @@ impl From<StoreError> for DecideError {
 /// Operator and reason of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decision<'a> {
-    /// The operation.
+    /// Row of `bank_operations` whose money waits in the queue.
     pub operation: BankOperationId,
     /// `operator:<name>`; at most 80 characters.
     pub by: &'a str,

@@ -15,7 +15,7 @@ use crate::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem};
 /// Stands for the terminal of purchases that are paid by transfer; no terminal of the bank has this key.
 pub const TRANSFER_TERMINAL: &str = "transfer";
 
-/// An order of coins.
+/// Coins that a firm wants to pay by transfer.
 #[derive(Debug, Clone, Copy)]
 pub struct CoinOrder<'a> {
     /// The wallet to credit.

@@ -34,7 +34,7 @@ pub struct NewTransferInvoice<'a> {
     /// Subject that the invoice pays: an open invoice of a subscription, or a purchase of
     /// [`super::order_coins_by_transfer`].
     pub subject: PaymentSubject,
-    /// Payer of the invoice.
+    /// Firm that asks for the invoice, with its requisites.
     pub payer: &'a Payer,
     /// Address that the invoice is sent to.
     pub email: &'a Email,
@@ -58,7 +58,7 @@ pub enum RequestRefusal {
     SeriesExhausted,
 }
 
-/// Outcome of a request.
+/// Whether there is an invoice to pay now.
 #[derive(Debug)]
 pub enum RequestOutcome {
     /// An invoice was written and is sent to the bank.

@@ -36,11 +36,11 @@ impl Contention for ReturnBalanceError {
 /// A payment order that has returned money of a balance.
 #[derive(Debug, Clone, Copy)]
 pub struct ReturnedBalance<'a> {
-    /// Owner of the balance.
+    /// Vendor, install and INN.
     pub owner: BalanceOwner,
     /// Returned sum.
     pub kopecks: Kopecks,
-    /// The order.
+    /// Number and day of the order in the seller's bank.
     pub order: &'a PaymentOrder,
     /// `operator:<name>`; at most 80 characters.
     pub by: &'a str,

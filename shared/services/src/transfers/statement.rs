@@ -20,15 +20,15 @@ const MAX_ACCOUNT_CHARS: usize = 34;
 pub struct ReadOperation {
     /// Account that was paid to.
     pub account: String,
-    /// The bank's id.
+    /// May change for operations between 22:00 and 03:00, Moscow.
     pub bank_id: String,
     /// Day on which the bank booked it, Moscow.
     pub booked_on: NaiveDate,
     /// When the bank booked it.
     pub booked_at: DateTime<Utc>,
-    /// Amount.
+    /// Credited to the account.
     pub amount: Kopecks,
-    /// The payer's name.
+    /// As the bank gives it; may be empty.
     pub payer_name: String,
     /// The payer's INN; may be empty.
     pub payer_inn: String,

@@ -59,7 +59,7 @@ pub enum CompensationError {
     Store(#[from] StoreError),
 }
 
-/// Outcome of a compensation.
+/// Whether this call credited the coins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CompensationOutcome {
     /// The coins were credited.

@@ -23,7 +23,7 @@ pub enum EventSettingsError {
     /// Not a list of whole numbers.
     #[error("delays are whole seconds separated by commas")]
     NotNumbers,
-    /// Too many delays.
+    /// More than `MAX_RETRIES`.
     #[error("at most {MAX_RETRIES} retries")]
     TooManyDelays,
     /// A delay is out of range.

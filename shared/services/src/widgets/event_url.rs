@@ -5,7 +5,7 @@ use url::Url;
 /// Why an event URL is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum EventUrlError {
-    /// Not a URL.
+    /// No absolute URL can be parsed from the text, which the variant carries.
     #[error("`{0}` is not a URL")]
     NotAUrl(String),
     /// Another scheme.

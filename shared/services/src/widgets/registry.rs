@@ -58,7 +58,7 @@ pub enum RegistrationError {
          /oauth/amocrm/callback/<code of the widget>, without a slash, a query or a fragment at the end"
     )]
     RedirectUri,
-    /// The code is taken.
+    /// Another widget has it.
     #[error("another widget has this code")]
     CodeTaken,
     /// The integration is already registered.
@@ -93,7 +93,7 @@ impl From<StoreError> for RegistrationError {
 /// New secrets, shown only once.
 #[derive(Debug)]
 pub struct Issued {
-    /// The widget.
+    /// Row of `widgets`.
     pub id: WidgetId,
     /// Project token: the backend's `X-Project-Token`, also sent with events.
     pub project_token: SecretString,
