@@ -19,7 +19,7 @@ const TICK_INTERVAL: Duration = Duration::from_millis(500);
 
 type Enqueue = Arc<dyn for<'a> Fn(&'a mut UnitOfWork) -> BoxFuture<'a, StoreResult<()>> + Send + Sync>;
 
-/// An entry of the schedule.
+/// A cron expression with the job that each of its ticks enqueues.
 #[derive(Clone)]
 pub struct ScheduleEntry {
     /// Unique name, part of the key that deduplicates ticks.

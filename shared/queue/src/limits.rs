@@ -53,7 +53,7 @@ impl RateLimit {
 /// A concurrency limit: a distributed semaphore whose permits expire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConcurrencyLimit {
-    /// Name of the limit.
+    /// Part of the keys in Redis: processes with the same name share the permits.
     pub name: String,
     /// Maximum number of permits held at the same time.
     pub permits: u32,

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct QueueName(&'static str);
 
 impl QueueName {
-    /// Creates a name.
+    /// For constants, so that the name of a queue is written once.
     pub const fn new(name: &'static str) -> Self {
         Self(name)
     }
