@@ -46,7 +46,7 @@ impl Config {
 /// The bot behind a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BotIdentity {
-    /// Id of the bot.
+    /// The messenger's number of the bot, as a user.
     pub id: i64,
     /// Name in deep links.
     pub username: String,

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// and confirm the account with [`AmoCrm::account`](super::AmoCrm::account).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessClaims {
-    /// Id of the account.
+    /// `None` if the token does not name it.
     pub account_id: Option<AccountId>,
     /// The user who granted access.
     pub user_id: Option<UserId>,

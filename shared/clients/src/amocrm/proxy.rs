@@ -79,7 +79,7 @@ impl ProxyResponse {
         self.response.status()
     }
 
-    /// Headers of the response.
+    /// As amoCRM sent them, unfiltered.
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }

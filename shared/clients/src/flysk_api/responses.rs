@@ -15,7 +15,7 @@ pub struct PauthAccess {
     pub expires_at: DateTime<Utc>,
     /// The account's host, `demo.amocrm.ru`.
     pub base_domain: String,
-    /// Id of the account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
     /// Id of the widget's install in the account.
     pub install_id: InstallId,
@@ -121,7 +121,7 @@ pub struct Charged {
 pub struct PlacedHold {
     /// Id of the hold, required for capture and release.
     pub hold_id: HoldId,
-    /// Id of the transaction that placed the hold.
+    /// `ltx_…`; the history shows it.
     pub transaction_id: TransactionId,
     /// Amount in micro-Flycoins.
     pub amount_micro: i64,
@@ -136,7 +136,7 @@ pub struct PlacedHold {
     pub receipt: Vec<Quote>,
 }
 
-/// State of a hold.
+/// Whether the coins are still reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldState {
@@ -146,21 +146,21 @@ pub enum HoldState {
     Captured,
     /// The coins were released.
     Released,
-    /// The hold expired.
+    /// It was neither captured nor released in time; the coins are back in the balance.
     Expired,
     /// An unknown state.
     #[serde(untagged)]
     Other(String),
 }
 
-/// Current state of a hold.
+/// A hold as it is when it is read.
 #[derive(Debug, Clone, Deserialize)]
 pub struct HoldStatus {
-    /// Id of the hold.
+    /// `hld_…`, as it was placed.
     pub hold_id: HoldId,
-    /// Account of the hold.
+    /// amoCRM's number of the account that pays.
     pub account_id: AccountId,
-    /// State of the hold.
+    /// Decides whether a capture can succeed.
     pub state: HoldState,
     /// Held amount in micro-Flycoins.
     pub amount_micro: i64,
@@ -173,7 +173,7 @@ pub struct HoldStatus {
 /// Result of a capture.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Captured {
-    /// Id of the hold.
+    /// `hld_…` of the hold that ended.
     pub hold_id: HoldId,
     /// Id of the transaction, required for a refund.
     pub transaction_id: TransactionId,
@@ -190,7 +190,7 @@ pub struct Captured {
 /// Result of a release.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Released {
-    /// Id of the hold.
+    /// `hld_…` of the hold that ended.
     pub hold_id: HoldId,
     /// Id of the transaction that released the hold.
     pub transaction_id: TransactionId,
@@ -203,7 +203,7 @@ pub struct Released {
 /// Result of a refund.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Refunded {
-    /// Id of the transaction of the refund.
+    /// `ltx_…` of the refund, not of the refunded charge.
     pub transaction_id: TransactionId,
     /// Amount in micro-Flycoins.
     pub refunded_micro: i64,
@@ -216,7 +216,7 @@ pub struct Refunded {
 /// An account's wallet.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Balance {
-    /// Id of the account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
     /// Balance in micro-Flycoins.
     pub available_micro: i64,

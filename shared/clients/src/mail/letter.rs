@@ -15,7 +15,7 @@ use super::MailError;
 pub struct Message<'a> {
     /// Identifies the letter: a repeated one has the same. ASCII letters, digits and `_`.
     pub id: &'a str,
-    /// Subject.
+    /// One line, Unicode; encoded when the letter is written.
     pub subject: &'a str,
     /// Plain text.
     pub text: &'a str,

@@ -36,9 +36,9 @@ pub enum Tls {
 /// Access to a mail server.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Host.
+    /// Name or IP address of the server, which its certificate must name.
     pub host: String,
-    /// Port.
+    /// TCP port.
     pub port: u16,
     /// Encryption.
     pub tls: Tls,

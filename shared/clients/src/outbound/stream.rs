@@ -58,7 +58,7 @@ pub struct FileStream {
     pub content_range: Option<String>,
     /// `ETag` of the file's version.
     pub etag: Option<String>,
-    /// `Last-Modified` of the file.
+    /// `Last-Modified` as the host sent it, unparsed.
     pub last_modified: Option<String>,
     /// The body; the stream ends after an error.
     pub body: BoxStream<'static, io::Result<Bytes>>,

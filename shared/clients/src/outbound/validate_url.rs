@@ -27,7 +27,7 @@ pub enum BadUrl {
     /// Contains a user name or a password where none is allowed.
     #[error("the URL must not contain a user name or a password")]
     Credentials,
-    /// Has no host.
+    /// The URL names no server.
     #[error("the URL has no host")]
     NoHost,
     /// Longer than 4096 bytes.

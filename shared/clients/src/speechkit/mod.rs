@@ -38,7 +38,7 @@ pub struct Config {
     pub operation_url: Url,
     /// Credentials of the service account, which also pays.
     pub credentials: YandexCredentials,
-    /// HTTP options.
+    /// For requests to both services.
     pub http: HttpOptions,
     /// Maximum length of the stream of results, in bytes. A call of four hours stays below 64 MiB.
     pub max_result_bytes: usize,

@@ -16,11 +16,11 @@ use crate::yandex::Status;
 pub struct Operation {
     /// Id, at most 50 characters.
     pub id: String,
-    /// Current state.
+    /// As it was when the service answered.
     pub state: OperationState,
 }
 
-/// State of an operation.
+/// Whether a result can be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OperationState {
     /// Not finished: poll again later.

@@ -44,7 +44,7 @@ pub struct Object {
     pub content_type: Option<String>,
     /// `ETag`, which changes with the content.
     pub etag: Option<String>,
-    /// The body.
+    /// Chunks from the service, read on demand.
     pub body: ObjectBody,
 }
 

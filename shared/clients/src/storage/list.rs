@@ -8,7 +8,7 @@ use super::{Storage, StorageError};
 /// Metadata of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Key of the object.
+    /// Name in the bucket.
     pub key: String,
     /// Length in bytes.
     pub bytes: u64,

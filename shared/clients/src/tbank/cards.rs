@@ -30,10 +30,10 @@ pub struct SavedCard {
     pub rebill_id: Option<SecretString>,
 }
 
-/// Status of a saved card.
+/// Whether a saved card can be charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum SavedCardStatus {
-    /// Active.
+    /// It can be charged.
     #[serde(rename = "A")]
     Active,
     /// Removed, or a status that we do not know.

@@ -29,7 +29,7 @@ pub enum Taxation {
     UsnIncomeOutcome,
     /// Agricultural.
     Esn,
-    /// Patent.
+    /// Patent system of entrepreneurs.
     Patent,
 }
 
@@ -67,7 +67,7 @@ pub enum PaymentMethod {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentObject {
-    /// A service.
+    /// Work for the customer.
     Service,
     /// A payment, such as an advance or a bonus.
     Payment,
@@ -89,7 +89,7 @@ pub struct ReceiptItem {
     pub amount: Kopecks,
     /// VAT rate.
     pub tax: Vat,
-    /// Payment method.
+    /// Whether the money is a prepayment or the full payment.
     pub payment_method: PaymentMethod,
     /// Type of the line.
     pub payment_object: PaymentObject,

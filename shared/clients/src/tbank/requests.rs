@@ -267,7 +267,7 @@ pub enum InvalidRequest {
     /// `CustomerSavesCard` and `save_card` require each other (error 1126).
     #[error("the initiator does not match whether the card is saved")]
     Initiator,
-    /// The receipt is invalid.
+    /// A line or the sum of the receipt breaks a rule of T-Bank.
     #[error(transparent)]
     Receipt(#[from] InvalidReceipt),
 }

@@ -19,7 +19,7 @@ pub struct Payment {
     /// Our id of the order.
     #[serde(default, deserialize_with = "serde_lenient::optional_text")]
     pub order_id: Option<String>,
-    /// Status of the payment.
+    /// T-Bank's word, which decides about the money.
     #[serde(deserialize_with = "status")]
     pub status: PaymentStatus,
     /// Amount in kopecks, if present.
@@ -64,7 +64,7 @@ pub struct OrderPayment {
     /// T-Bank's id of the payment.
     #[serde(deserialize_with = "number")]
     pub payment_id: String,
-    /// Status of the payment.
+    /// T-Bank's word, which decides about the money.
     #[serde(deserialize_with = "status")]
     pub status: PaymentStatus,
     /// Amount in kopecks, if present.

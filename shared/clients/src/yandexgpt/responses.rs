@@ -11,12 +11,12 @@ use super::error::YandexGptError;
 use crate::http::Malformed;
 use crate::yandex::Status;
 
-/// A completion.
+/// What the model has written, and what it costs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CompletionResponse {
     /// Text of the completion: JSON if a schema was given and `ending` is [`Ending::Complete`]. `Debug` does not show it.
     pub text: String,
-    /// End of the completion.
+    /// Whether `text` can be used.
     pub ending: Ending,
     /// Used tokens.
     pub usage: Usage,
@@ -24,7 +24,7 @@ pub struct CompletionResponse {
     pub model_version: String,
 }
 
-/// End of a completion.
+/// Why the model stopped writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// The completion is complete.
@@ -44,7 +44,7 @@ pub struct Usage {
     /// Tokens of the request.
     #[serde(deserialize_with = "serde_lenient::u64_or_zero")]
     pub input_text_tokens: u64,
-    /// Tokens of the completion.
+    /// Tokens that the model has written.
     #[serde(deserialize_with = "serde_lenient::u64_or_zero")]
     pub completion_tokens: u64,
     /// Tokens of both.

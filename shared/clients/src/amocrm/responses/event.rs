@@ -12,7 +12,7 @@ use serde_json::Value;
 pub struct CallEvent {
     /// Type of the entity; `None` if unknown.
     pub entity_type: Option<EntityType>,
-    /// Id of the entity.
+    /// Card in whose feed the call is.
     pub entity_id: EntityId,
     /// Id of the call note, if the entry has one.
     pub note_id: Option<NoteId>,

@@ -15,25 +15,25 @@ use super::event::moment;
 pub struct Note {
     /// Id, unique in the account.
     pub id: NoteId,
-    /// Id of the entity with the note.
+    /// Card that contains the note.
     pub entity_id: EntityId,
-    /// Type of the note.
+    /// Decides whether `call` is set.
     pub note_type: NoteType,
     /// Author; 0 for none.
     pub created_by: UserId,
-    /// Responsible user.
+    /// As the note names the user; `None` if amoCRM does not tell.
     pub responsible_user_id: Option<UserId>,
     /// Creation time.
     pub created_at: DateTime<Utc>,
     /// Time of the last change, for example when a telephony system added the recording.
     pub updated_at: DateTime<Utc>,
-    /// Account of the note.
+    /// `None` if amoCRM does not tell.
     pub account_id: Option<AccountId>,
     /// Parameters of the call; `None` for other notes.
     pub call: Option<CallParams>,
 }
 
-/// Type of a note.
+/// Kind of a note (`note_type`), as far as calls need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoteType {
     /// Incoming call.
@@ -89,19 +89,19 @@ pub enum Responsible {
 /// Result code of a call (`call_status`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStatus {
-    /// Left a message.
+    /// Code 1.
     LeftMessage,
-    /// Call back later.
+    /// Code 2.
     CallBackLater,
     /// The contact was not there.
     NotThere,
     /// The call took place.
     Talked,
-    /// Wrong number.
+    /// Code 5.
     WrongNumber,
-    /// No answer.
+    /// Code 6.
     NoAnswer,
-    /// Busy.
+    /// Code 7.
     Busy,
     /// Undefined or unknown code.
     Other(u64),

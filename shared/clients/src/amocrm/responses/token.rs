@@ -34,7 +34,7 @@ pub(in crate::amocrm) struct TokenBody {
 /// Current domain of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CurrentDomain {
-    /// Id of the account.
+    /// The account that the token belongs to.
     #[serde(deserialize_with = "account_id")]
     pub id: AccountId,
     /// First label of the host.

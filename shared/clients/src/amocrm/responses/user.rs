@@ -33,7 +33,7 @@ impl<'de> Deserialize<'de> for User {
 /// A user of the account: name, and whether the user may log in.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserState {
-    /// The user.
+    /// amoCRM's number of the user.
     pub id: UserId,
     /// Whether the user may log in; `true` if amoCRM does not tell.
     pub is_active: bool,

@@ -24,13 +24,13 @@ pub struct InvoiceToSend<'a> {
     pub due_on: NaiveDate,
     /// Account to be paid to, 20 digits.
     pub account: &'a str,
-    /// Payer of the invoice.
+    /// Firm that the bank names on the invoice.
     pub payer: &'a Payer,
     /// Title of the only line of the invoice.
     pub title: &'a str,
-    /// Amount.
+    /// Sum to pay.
     pub amount: Kopecks,
-    /// VAT rate.
+    /// Rate in the only line.
     pub vat: VatRate,
     /// Address that the bank sends the invoice to.
     pub email: &'a str,

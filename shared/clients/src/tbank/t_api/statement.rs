@@ -46,9 +46,9 @@ pub struct Credit {
     pub operation_id: String,
     /// Day of the booking, Moscow.
     pub booked_on: NaiveDate,
-    /// Time of the booking.
+    /// Moment of the booking, UTC.
     pub booked_at: DateTime<Utc>,
-    /// Amount.
+    /// Received sum, above zero.
     pub amount: Kopecks,
     /// The payer's name; empty if the bank names none.
     pub payer_name: String,
@@ -62,12 +62,12 @@ pub struct Credit {
     pub purpose: String,
 }
 
-/// A page.
+/// Part of a statement, up to the bank's limit of operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatementPage {
     /// Money that was received, in the bank's order.
     pub credits: Vec<Credit>,
-    /// Cursor of the next page.
+    /// Sent to get what follows; `None` on the last page.
     pub next_cursor: Option<String>,
 }
 
