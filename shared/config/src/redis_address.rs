@@ -20,7 +20,7 @@ pub struct RedisAddress {
     pub is_encrypted: bool,
     /// User of Redis; `None`: the default user.
     pub username: Option<String>,
-    /// Password of Redis.
+    /// `None` if Redis requires none.
     pub password: Option<SecretString>,
     /// Number of the database.
     pub database: u32,
@@ -40,7 +40,7 @@ pub enum RedisServers {
     },
 }
 
-/// Host and port of a server.
+/// TCP endpoint, written `host:port`; IPv6 addresses in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPort {
     /// Name or IP address, without brackets.

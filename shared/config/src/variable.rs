@@ -16,7 +16,7 @@ pub enum Presence {
 /// Declaration of one environment variable.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
-    /// Name of the variable.
+    /// As in the environment: `FLYSK_KEYRING`.
     pub name: &'static str,
     /// Whether it is required, has a default or is optional.
     pub presence: Presence,
