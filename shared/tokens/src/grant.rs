@@ -23,17 +23,17 @@ use crate::{TokenRequester, Vault, VaultError};
 /// A pair from amoCRM with its account.
 #[derive(Debug)]
 pub struct Granted<'a> {
-    /// The widget.
+    /// Widget whose integration got the pair.
     pub widget: &'a Widget,
     /// The account, read from the API with this pair.
     pub account: &'a Account,
-    /// Host of the account.
+    /// Validated host of `account`.
     pub host: &'a AccountHost,
-    /// The token pair.
+    /// Access token and refresh token, unencrypted.
     pub pair: &'a TokenPair,
     /// Whether the granting user is an administrator, if known.
     pub by_admin: Option<bool>,
-    /// Time of the grant.
+    /// When the pair was received.
     pub at: DateTime<Utc>,
     /// Requester of the account's data, for the audit log.
     pub requester: &'a TokenRequester,

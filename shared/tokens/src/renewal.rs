@@ -52,7 +52,7 @@ impl Freshness {
 pub struct AccessToken {
     /// The bearer token for amoCRM's API.
     pub secret: SecretString,
-    /// Time of issue.
+    /// When the pair was received.
     pub issued_at: DateTime<Utc>,
     /// Time of expiry.
     pub expires_at: DateTime<Utc>,
