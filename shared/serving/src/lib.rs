@@ -27,7 +27,7 @@ pub const MAX_HTTP2_STREAMS: u32 = 64;
 /// Pause after a failure to accept a connection, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Limits of connections.
+/// Bounds that protect a server from slow or many clients.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
     /// Maximum number of connections; further ones wait in the system's queue.
