@@ -17,7 +17,7 @@ const DIALOGUE_BACKOFF: Backoff =
 /// Handles one update of a messenger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HandleUpdate {
-    /// The update.
+    /// Row of `bot_updates`.
     pub update_id: BotUpdateId,
 }
 
@@ -37,9 +37,9 @@ impl Job for HandleUpdate {
 /// confirmed, it reads the user's e-mail address instead, for notices that the messenger does not deliver.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadUser {
-    /// The link.
+    /// Row of `activation_links`.
     pub link_id: LinkId,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 
@@ -65,7 +65,7 @@ impl Job for ReadUser {
 pub struct Enable {
     /// The link whose phone number was confirmed.
     pub link_id: LinkId,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 
@@ -90,7 +90,7 @@ impl Job for Enable {
 /// them of the lost access.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FollowDeactivation {
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 
@@ -113,7 +113,7 @@ impl Job for FollowDeactivation {
 /// Queues the notices of an account that are due.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendNotices {
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 
@@ -139,11 +139,11 @@ impl Job for SendNotices {
 pub struct SendLetter {
     /// The message of the bot with the notice's text, whose outcome is the letter's.
     pub message_id: BotMessageId,
-    /// The account.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
     /// The person's binding.
     pub binding_id: BindingId,
-    /// Kind of the notice.
+    /// Decides the text.
     pub kind: NoticeKind,
 }
 
@@ -177,7 +177,7 @@ macro_rules! messenger_jobs {
         #[doc = concat!("Sends one message through ", $label, ".")]
         #[derive(Debug, Clone, Serialize, Deserialize)]
         pub struct $send {
-            /// The message.
+            /// Row of `bot_messages`.
             pub message_id: BotMessageId,
         }
 

@@ -126,7 +126,7 @@ call_job! {
 /// Reads one page of an account's calls from amoCRM and requests those whose hook was lost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReconcileAccount {
-    /// The account to reconcile.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
     /// End of the time window; `None`: now. All pages of one window share it, so that their borders do not shift.
     pub until: Option<DateTime<Utc>>,
@@ -200,7 +200,7 @@ impl Job for ReleasePayment {
 /// Reads the call notes behind events of amoCRM's feed and starts the transcriptions that users wait for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ResolveEvents {
-    /// The account of the events.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 

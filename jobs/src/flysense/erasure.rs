@@ -11,7 +11,7 @@ use crate::queues;
 /// Deletes calls, recordings, and people who are bound in messengers. A part of the calls is one attempt.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EraseCalls {
-    /// The erasure.
+    /// Row of `account_erasures`.
     pub erasure_id: ErasureId,
     /// The account: the tenant, for fair scheduling.
     pub account_id: AccountId,

@@ -10,7 +10,7 @@ use crate::queues;
 /// Checks that amoCRM has the current subscription to an account's call notes, and repairs it if not.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CheckHooks {
-    /// The account to check.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 
@@ -42,7 +42,7 @@ recurring_job! {
 /// Subscribes FlySense to the call notes of an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SubscribeHooks {
-    /// The account to subscribe.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 
@@ -64,7 +64,7 @@ impl Job for SubscribeHooks {
 /// Removes FlySense's hooks from an account that deactivated FlySense but whose tokens still work.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UnsubscribeHooks {
-    /// The account to unsubscribe.
+    /// amoCRM's number of the account.
     pub account_id: AccountId,
 }
 

@@ -16,7 +16,7 @@ pub const ORDER_RECHECK_DELAY: Duration = Duration::from_secs(10);
 /// Sends one event to the vendor's backend.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeliverEvent {
-    /// The event to deliver.
+    /// Row of `lifecycle_events`.
     pub event_id: EventId,
     /// Its widget, whose events are one tenant: a backend with many events must not delay the others. `None` in jobs of earlier
     /// releases.
@@ -52,7 +52,7 @@ impl Job for DeliverEvent {
 /// Delivers the ended events of a widget's period again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReplayEvents {
-    /// The widget.
+    /// Row of `widgets`.
     pub widget_id: WidgetId,
     /// Only events of this install.
     pub install_id: Option<InstallId>,

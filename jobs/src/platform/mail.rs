@@ -11,7 +11,7 @@ use crate::queues::LETTER_POLICY;
 /// The intent is stored before the letter is handed over. A run that finds an intent does not send it again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendMailNotice {
-    /// The notice.
+    /// Row of `mail_notices`.
     pub notice_id: MailNoticeId,
 }
 
@@ -31,7 +31,7 @@ impl Job for SendMailNotice {
 /// The intent is stored before the letter is handed over. A run that finds an intent does not send it again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendInvitation {
-    /// The invitation.
+    /// Row of `vendor_invitations`.
     pub invitation_id: InvitationId,
 }
 

@@ -73,7 +73,7 @@ impl Job for ExchangeCode {
 /// as used, the administrator is asked to reconnect.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExchangeVouchedCode {
-    /// The code to exchange.
+    /// Row of `oauth_codes`.
     pub code_id: OauthCodeId,
 }
 

@@ -12,7 +12,7 @@ use crate::queues;
 /// Writes an exported list to a file in object storage.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WriteExport {
-    /// The export.
+    /// Row of `list_exports`.
     pub export_id: ExportId,
 }
 
@@ -31,7 +31,7 @@ impl Job for WriteExport {
 /// Performs a bulk act row by row. A slice of the rows is one attempt, so that a pause and a restart cost little.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunBulkAct {
-    /// The act.
+    /// Row of `bulk_acts`.
     pub bulk_act_id: BulkActId,
 }
 
@@ -49,7 +49,7 @@ impl Job for RunBulkAct {
 /// Erases what the platform keeps about an account: name, settings, tokens, letters, comments, addresses and cards.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EraseCustomer {
-    /// The erasure.
+    /// Row of `account_erasures`.
     pub erasure_id: ErasureId,
     /// The account: the tenant, for fair scheduling.
     pub account_id: AccountId,

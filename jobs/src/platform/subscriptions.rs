@@ -37,7 +37,7 @@ recurring_job! {
 /// Performs the due step of a subscription: renews, reminds, ends a trial, expires.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AdvanceSubscription {
-    /// The subscription.
+    /// Row of `subscriptions`.
     pub subscription_id: SubscriptionId,
 }
 
@@ -57,7 +57,7 @@ impl Job for AdvanceSubscription {
 /// The intent is stored before `Init` and before `Charge`. A run that finds an intent asks the bank first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChargeInvoice {
-    /// The invoice to charge.
+    /// Row of `subscription_invoices`.
     pub invoice_id: InvoiceId,
 }
 
@@ -76,7 +76,7 @@ impl Job for ChargeInvoice {
 /// Creates the payment of an invoice at T-Bank and stores the URL of its form.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpenInvoiceForm {
-    /// The attempt to open.
+    /// Row of `invoice_payments`.
     pub attempt_id: InvoicePaymentId,
 }
 
@@ -98,7 +98,7 @@ impl Job for OpenInvoiceForm {
 /// Queries an attempt at T-Bank, applies the answer, and cancels a payment that must not be paid any more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryInvoicePayment {
-    /// The attempt.
+    /// Row of `invoice_payments`.
     pub attempt_id: InvoicePaymentId,
 }
 
@@ -140,7 +140,7 @@ impl Job for RefundInvoicePayment {
 /// Registers the closing receipt of a prepaid invoice at the end of its period.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendClosingReceipt {
-    /// The receipt.
+    /// Row of `invoice_receipts`.
     pub receipt_id: ReceiptId,
 }
 
@@ -182,7 +182,7 @@ impl Job for ReconcileInvoices {
 /// Reads the users of an account: names those who have seats, and frees seats of users whom it has blocked or deleted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FreeBlockedSeats {
-    /// The subscription.
+    /// Row of `subscriptions`.
     pub subscription_id: SubscriptionId,
 }
 

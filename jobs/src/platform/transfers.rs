@@ -25,7 +25,7 @@ const BANK_BACKOFF: Backoff = Backoff::Fixed(&[
 /// again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendTransferInvoice {
-    /// The invoice.
+    /// Row of `transfer_invoices`.
     pub transfer_invoice_id: TransferInvoiceId,
 }
 
@@ -47,7 +47,7 @@ impl Job for SendTransferInvoice {
 /// Fetches the bank's document of an invoice, whose link ends after ten days.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FetchTransferDocument {
-    /// The invoice.
+    /// Row of `transfer_invoices`.
     pub transfer_invoice_id: TransferInvoiceId,
 }
 
@@ -70,7 +70,7 @@ impl Job for FetchTransferDocument {
 /// Queries an invoice at the bank.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QueryTransferInvoice {
-    /// The invoice.
+    /// Row of `transfer_invoices`.
     pub transfer_invoice_id: TransferInvoiceId,
 }
 
@@ -88,9 +88,9 @@ impl Job for QueryTransferInvoice {
 /// Sends a letter about an invoice, once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SendTransferLetter {
-    /// The invoice.
+    /// Row of `transfer_invoices`.
     pub transfer_invoice_id: TransferInvoiceId,
-    /// The letter.
+    /// Decides subject and text.
     pub letter: TransferLetter,
 }
 
@@ -109,7 +109,7 @@ impl Job for SendTransferLetter {
 /// Issues the act of a paid invoice on its day.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IssueAct {
-    /// The invoice.
+    /// Row of `transfer_invoices`.
     pub transfer_invoice_id: TransferInvoiceId,
 }
 
@@ -129,7 +129,7 @@ impl Job for IssueAct {
 /// Reads the statement of a vendor's account, and matches its operations.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReadStatement {
-    /// The vendor.
+    /// Row of `vendors`.
     pub vendor_id: VendorId,
 }
 
