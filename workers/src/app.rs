@@ -108,7 +108,7 @@ impl App {
         })
     }
 
-    /// The clock.
+    /// The clock of the outbox: everything in the process reads the same one.
     pub fn clock(&self) -> &dyn Clock {
         self.outbox.clock().as_ref()
     }

@@ -10,7 +10,7 @@ use flysk_config::{
 pub struct Config {
     /// MySQL.
     pub database: Database,
-    /// Redis.
+    /// Servers, credentials and prefix of Redis.
     pub redis: Redis,
     /// Public address of the API, used in hook URLs.
     pub http: Http,
@@ -22,7 +22,7 @@ pub struct Config {
     pub worker: Worker,
     /// Logs and metrics.
     pub telemetry: Telemetry,
-    /// amoCRM.
+    /// Hosts, rate limits and timeouts of amoCRM's API.
     pub amocrm: Amocrm,
     /// Outbound HTTP to untrusted URLs.
     pub outbound: Outbound,
@@ -51,9 +51,9 @@ pub struct FlysenseConfig {
     pub speechkit: SpeechKit,
     /// Summaries.
     pub yandexgpt: Option<YandexGpt>,
-    /// The bot in Telegram.
+    /// `None`: FlySense cannot be activated in Telegram.
     pub telegram: Option<Bot>,
-    /// The bot in MAX.
+    /// `None`: FlySense cannot be activated in MAX.
     pub max: Option<Bot>,
 }
 

@@ -34,7 +34,7 @@ pub async fn connect(config: &Config, connections: u32) -> anyhow::Result<flysk_
     Ok(flysk_store::connect_within(url, connections, database.acquire_timeout).await?)
 }
 
-/// Opens Redis.
+/// Connects to the primary of Redis; an error if it is unavailable now.
 pub async fn open_redis(config: &Config) -> anyhow::Result<RedisHandle> {
     Ok(RedisHandle {
         connection: RedisConnection::connect(&config.redis).await?,

@@ -18,7 +18,7 @@ use url::Url;
 /// A configured bot.
 #[derive(Debug)]
 pub struct BotAccess<B> {
-    /// The client.
+    /// API of the messenger, with the bot's token.
     pub client: B,
     /// Address of the bot's webhook.
     pub webhook_url: Url,
