@@ -82,7 +82,7 @@ impl Deps {
         Self { outbox, reads, keyring, storage, limits, relying_party, page_times, config }
     }
 
-    /// The clock.
+    /// The clock of the outbox: everything in the process reads the same one.
     pub fn clock(&self) -> &dyn Clock {
         self.outbox.clock().as_ref()
     }

@@ -83,7 +83,7 @@ pub(super) enum Handler {
 
 /// A route: method, path, access, page.
 pub struct Route {
-    /// Method.
+    /// `GET` for pages, `POST` for acts.
     pub method: Method,
     /// Path with the parameter `:id`.
     pub path: &'static str,
