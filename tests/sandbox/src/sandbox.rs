@@ -35,7 +35,7 @@ pub struct Options {
     pub pool: Pool,
     /// Address of Redis. The sandbox uses its own key prefix.
     pub redis_url: String,
-    /// Time at the start.
+    /// First time that the clock shows.
     pub starts_at: DateTime<Utc>,
     /// Additional environment variables of the product.
     pub variables: BTreeMap<String, String>,
@@ -157,7 +157,7 @@ impl Sandbox {
         Ok((sandbox, routes::boxed(deps)))
     }
 
-    /// Current time of the sandbox.
+    /// By the clock that the caller moves.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

@@ -14,7 +14,7 @@ pub(crate) const CRASHED: &str = "crashed";
 pub struct Event {
     /// When, by the sandbox's clock.
     pub at: DateTime<Utc>,
-    /// What.
+    /// A job or a request, with its result.
     #[serde(flatten)]
     pub what: Happened,
 }

@@ -243,7 +243,7 @@ fn clear_scripts(Data(control): Data<&Control>) -> StatusCode {
 /// Body of `GET /_sim/clock`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Time {
-    /// Current time.
+    /// By the simulator's clock, UTC.
     pub now: DateTime<Utc>,
 }
 
@@ -251,7 +251,7 @@ pub struct Time {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SetTime {
-    /// Sets this time.
+    /// Moves the clock to this time, backwards too.
     Now(DateTime<Utc>),
     /// Advances the clock by this many ms, or sets it back if negative.
     AdvanceMs(i64),

@@ -26,7 +26,7 @@ use crate::environment::{ACCOUNT, ADMIN, seed_amocrm};
 pub const SEAT: Kopecks = Kopecks(99_000);
 /// Seats of the subscription.
 pub const SEATS: u32 = 3;
-/// Days of the trial.
+/// Set on the widget of every subscriber.
 pub const TRIAL_DAYS: u16 = 14;
 
 /// A sandbox with an account in the trial of a widget.
@@ -34,9 +34,9 @@ pub const TRIAL_DAYS: u16 = 14;
 pub struct Subscriber {
     /// The product and the outside services.
     pub sandbox: Sandbox,
-    /// The install.
+    /// Install of the widget in the account.
     pub install: InstallId,
-    /// Its subscription.
+    /// In its trial at the start.
     pub subscription: SubscriptionId,
     /// The plan on offer.
     pub plan: PlanId,

@@ -23,15 +23,15 @@ const MAX_INVALID_ANSWERS: usize = 100;
 pub struct Delivery {
     /// Completion time, by the simulator's clock.
     pub at: DateTime<Utc>,
-    /// Account id.
+    /// Account whose event it was.
     pub account_id: u64,
-    /// Id of the hook.
+    /// Subscription that the event matched.
     pub hook_id: u64,
     /// Destination URL.
     pub destination: String,
     /// `note_lead`, …
     pub event: String,
-    /// 1 to 5.
+    /// From 1 to 5.
     pub attempt: u32,
     /// Status of the response; 0 or 499 if there was none within 2 s.
     pub status: u16,

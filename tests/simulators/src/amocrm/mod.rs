@@ -98,12 +98,12 @@ impl Amocrm {
         &self.inner.control
     }
 
-    /// Current behaviour.
+    /// A copy; changes of it have no effect.
     pub fn behaviour(&self) -> Behaviour {
         locked(&self.inner.behaviour).clone()
     }
 
-    /// Sets the behaviour.
+    /// Replaces the whole behaviour, for requests from now on.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         *locked(&self.inner.behaviour) = behaviour;
     }

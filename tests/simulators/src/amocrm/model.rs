@@ -91,7 +91,7 @@ pub enum Plan {
     Professional,
 }
 
-/// An account.
+/// A company's amoCRM, at a host of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
@@ -108,7 +108,7 @@ pub struct Account {
     /// Tariff.
     #[serde(default)]
     pub plan: Plan,
-    /// Users of the account.
+    /// Administrators and others; removed users are missing.
     pub users: Vec<User>,
     /// Every request gets nginx's 403 page.
     #[serde(default)]
@@ -127,19 +127,19 @@ impl Account {
         format!("{}.{}", self.subdomain, self.platform.domain())
     }
 
-    /// User of the account with this id.
+    /// `None` if the account has no such user.
     pub fn user(&self, id: u64) -> Option<&User> {
         self.users.iter().find(|user| user.id == id)
     }
 }
 
-/// A user of an account.
+/// Somebody who can log in to an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// User id.
+    /// amoCRM's number of the user.
     pub id: u64,
-    /// User name.
+    /// As pages and the API show it.
     #[serde(default)]
     pub name: String,
     /// E-mail address.
@@ -164,18 +164,18 @@ fn yes() -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntityType {
-    /// A lead.
+    /// `leads` in paths.
     Leads,
-    /// A contact.
+    /// `contacts` in paths.
     Contacts,
-    /// A company.
+    /// `companies` in paths.
     Companies,
-    /// A customer.
+    /// `customers` in paths.
     Customers,
 }
 
 impl EntityType {
-    /// All entity types.
+    /// In the order of declaration.
     pub const ALL: [Self; 4] = [Self::Leads, Self::Contacts, Self::Companies, Self::Customers];
 
     /// Name in paths and hook groups.
@@ -213,7 +213,7 @@ impl EntityType {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entity {
-    /// Type of the entity.
+    /// Decides the path of the API and the events.
     pub entity_type: EntityType,
     /// Entity id, unique within its type.
     pub id: u64,
@@ -226,7 +226,7 @@ pub struct Entity {
     /// Closed leads get no calls.
     #[serde(default)]
     pub closed: bool,
-    /// Id of the responsible user.
+    /// User to whom notes and hooks attribute the card.
     #[serde(default)]
     pub responsible_user_id: u64,
 }
@@ -236,7 +236,7 @@ pub struct Entity {
 pub struct Note {
     /// Note id, unique within the account.
     pub id: u64,
-    /// Id of the entity.
+    /// Card that contains the note.
     pub entity_id: u64,
     #[serde(skip)]
     pub(crate) entity_type: EntityType,
@@ -248,7 +248,7 @@ pub struct Note {
     pub created_at: i64,
     /// Time of the last change, Unix seconds.
     pub updated_at: i64,
-    /// Id of the responsible user.
+    /// User to whom the API attributes the note.
     pub responsible_user_id: u64,
     /// Always 0 here.
     pub group_id: u64,
@@ -256,7 +256,7 @@ pub struct Note {
     pub note_type: String,
     /// Parameters; their shape depends on the type.
     pub params: Value,
-    /// Id of the account.
+    /// Account of the card.
     pub account_id: u64,
 }
 
@@ -275,7 +275,7 @@ pub(crate) struct Event {
 /// A webhook subscription.
 #[derive(Debug, Clone, Serialize)]
 pub struct Hook {
-    /// Hook id.
+    /// Assigned at the first subscription.
     pub id: u64,
     /// Destination URL; the key of a subscription.
     pub destination: String,
@@ -283,7 +283,7 @@ pub struct Hook {
     pub created_at: i64,
     /// Time of the last change, Unix seconds.
     pub updated_at: i64,
-    /// Id of the account.
+    /// Account whose events are sent.
     pub account_id: u64,
     /// Id of the user who created it.
     pub created_by: u64,

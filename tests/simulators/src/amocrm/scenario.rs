@@ -57,7 +57,7 @@ pub struct NewCall {
     pub account: u64,
     /// Type of the entity that gets the note. The entity is created if it does not exist.
     pub entity_type: EntityType,
-    /// Entity id.
+    /// Unique within its type.
     pub entity_id: u64,
     /// URL of the recording.
     #[serde(default)]
@@ -70,7 +70,7 @@ pub struct NewCall {
     /// The duration is written as a string, as some telephony providers do.
     #[serde(default)]
     pub duration_as_text: bool,
-    /// Direction of the call.
+    /// Decides the type of the note: `call_in` or `call_out`.
     #[serde(default)]
     pub direction: Direction,
     /// Phone number of the client.
@@ -117,7 +117,7 @@ impl Amocrm {
         Ok(())
     }
 
-    /// An account by its id.
+    /// A copy; `None` if there is no such account.
     pub fn account(&self, id: u64) -> Option<Account> {
         locked(&self.inner.state).account(id).cloned()
     }
@@ -167,7 +167,7 @@ impl Amocrm {
         events.iter().find(|event| event.note_id == note_id).map(|event| event.id.clone())
     }
 
-    /// Hooks of an account.
+    /// Copies of the subscriptions, disabled ones too.
     pub fn hooks(&self, account_id: u64) -> Vec<Hook> {
         locked(&self.inner.state).content(account_id).hooks.clone()
     }

@@ -22,7 +22,7 @@ pub struct Person {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Buttons {
-    /// None.
+    /// No buttons.
     #[default]
     None,
     /// One that sends the person's contact, with its label.
@@ -34,7 +34,7 @@ pub enum Buttons {
 /// A button below a message that opens a page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LinkButton {
-    /// Label.
+    /// Text on the button.
     pub label: String,
     /// Address of the page.
     pub url: String,

@@ -63,7 +63,7 @@ impl Max {
         Ok(())
     }
 
-    /// Writes a text.
+    /// Sends a text to the bot, as the person.
     pub fn write(&self, person: i64, text: &str) -> Result<(), ScenarioError> {
         locked(&self.0.state).chats.of(person)?.write(false, text);
         self.message(person, json!({ "text": text, "attachments": null }), None)

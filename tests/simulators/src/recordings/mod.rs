@@ -47,7 +47,7 @@ pub struct Link {
     pub path: String,
     /// File name in the directory.
     pub file: String,
-    /// Behaviour of the link.
+    /// How the host serves the file, or fails to.
     #[serde(default)]
     pub behaviour: Behaviour,
 }

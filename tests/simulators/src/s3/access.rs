@@ -25,7 +25,7 @@ pub enum Role {
 pub struct Key {
     /// Access key id.
     pub id: String,
-    /// Secret key.
+    /// Signs requests; never sent.
     pub secret: String,
     /// Role of the key's service account.
     pub role: Role,

@@ -32,7 +32,7 @@ impl Bucket {
         Self { name, root: Arc::new(root) }
     }
 
-    /// The bucket's name.
+    /// First segment of the path of every object.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use mail_parser::{Message, MessageParser};
 
-/// A letter.
+/// What the server has taken in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// When it was taken, by the simulator's clock.

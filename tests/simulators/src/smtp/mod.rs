@@ -43,13 +43,13 @@ impl std::fmt::Debug for Options {
 /// A step of the dialogue at which something fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// The greeting.
+    /// Before the client has sent anything.
     Greeting,
     /// `MAIL`.
     Sender,
     /// `RCPT`.
     Recipient,
-    /// `DATA`.
+    /// Before the content.
     Data,
     /// The end of the content.
     Content,

@@ -9,7 +9,7 @@ use crate::yandex::{BodyShape, Code};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// Shape of error bodies.
+    /// Errors have bodies of this shape.
     pub error_shape: BodyShape,
     /// Format of the objects in the result stream.
     pub framing: Framing,
@@ -130,7 +130,7 @@ pub struct Failure {
     pub before_done: bool,
 }
 
-/// A stream that breaks.
+/// End of a stream of results before its last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamBreak {

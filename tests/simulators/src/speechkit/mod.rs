@@ -52,7 +52,7 @@ pub struct Options {
     pub storage: Storage,
     /// Recordings with known words.
     pub manifest: Manifest,
-    /// Quotas.
+    /// Limits of submissions, status checks and summarizations.
     pub quotas: Quotas,
     /// Initial behaviour.
     pub behaviour: Behaviour,

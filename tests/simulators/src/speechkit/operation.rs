@@ -48,7 +48,7 @@ pub(super) struct Operation {
 /// An operation in `/_sim/operations`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct OperationView {
-    /// Operation id.
+    /// As the submission returned it.
     pub id: String,
     /// Whether it is done.
     pub done: bool,

@@ -87,7 +87,7 @@ impl SpeechKit {
         *locked(&self.0.behaviour) = behaviour;
     }
 
-    /// Current behaviour.
+    /// A copy; changes of it have no effect.
     pub fn behaviour(&self) -> Behaviour {
         locked(&self.0.behaviour).clone()
     }

@@ -55,7 +55,7 @@ impl TApi {
         &self.inner.control
     }
 
-    /// Current behaviour.
+    /// A copy; changes of it have no effect.
     pub fn behaviour(&self) -> Behaviour {
         locked(&self.inner.behaviour).clone()
     }

@@ -46,7 +46,7 @@ impl Default for Behaviour {
 pub struct SentInvoice {
     /// The bank's id, a UUID.
     pub id: String,
-    /// Number.
+    /// As the seller sent it, at most 15 digits.
     pub number: String,
     /// INN of the payer; empty without one.
     pub payer_inn: String,
@@ -74,9 +74,9 @@ pub struct Transfer {
     pub kopecks: i64,
     /// INN of the payer; empty for foreign payers.
     pub payer_inn: String,
-    /// Name of the payer.
+    /// As the statement lists it.
     pub payer_name: String,
-    /// Account of the payer.
+    /// As the statement lists it.
     pub payer_account: String,
     /// Number of the payment order; the next free one if empty.
     pub document_number: String,

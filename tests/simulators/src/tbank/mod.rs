@@ -86,7 +86,7 @@ impl TBank {
         &self.inner.control
     }
 
-    /// Current behaviour.
+    /// A copy; changes of it have no effect.
     pub fn behaviour(&self) -> Behaviour {
         locked(&self.inner.behaviour).clone()
     }

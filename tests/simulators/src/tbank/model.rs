@@ -35,7 +35,7 @@ pub struct Terminal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// Paid.
+    /// The money is taken.
     Paid,
     /// Declined with this error code.
     Declined(u32),
@@ -125,7 +125,7 @@ pub struct Payment {
     pub amount: i64,
     /// Remaining amount after refunds, kopecks.
     pub left: i64,
-    /// Status.
+    /// T-Bank's word: `NEW`, `CONFIRMED`, …
     pub status: String,
     /// Error code of a declined payment; otherwise 0.
     pub error_code: u32,
@@ -139,7 +139,7 @@ pub struct Payment {
     pub customer_key: Option<String>,
     /// `DATA.OperationInitiatorType`.
     pub initiator: Option<String>,
-    /// Notification URL.
+    /// That of `Init`, or else that of the terminal; `None`: no notification is sent.
     pub notification_url: Option<String>,
     /// Return URL after success.
     pub success_url: Option<String>,
@@ -202,7 +202,7 @@ impl Payment {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChargeAnswer {
-    /// It arrives.
+    /// The shop gets the answer.
     #[default]
     Arrives,
     /// The connection is closed before it.

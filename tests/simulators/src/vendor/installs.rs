@@ -8,9 +8,9 @@ use serde_json::Value;
 /// The widget in one account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
-    /// Id of the install.
+    /// `ins_…`, as the events name it.
     pub install_id: String,
-    /// Id of the account.
+    /// amoCRM's number of the account.
     pub account_id: u64,
     /// Whether the widget is active.
     pub active: bool,

@@ -60,7 +60,7 @@ pub struct Behaviour {
     pub outcome: Outcome,
     /// Duration of a generation, ms of real time.
     pub answer_ms: u64,
-    /// Shape of error bodies.
+    /// Errors have bodies of this shape.
     pub error_shape: BodyShape,
 }
 
@@ -88,7 +88,7 @@ impl YandexGpt {
         *locked(&self.0.behaviour) = behaviour;
     }
 
-    /// Current behaviour.
+    /// A copy; changes of it have no effect.
     pub fn behaviour(&self) -> Behaviour {
         *locked(&self.0.behaviour)
     }

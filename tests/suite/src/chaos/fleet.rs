@@ -204,7 +204,7 @@ impl Fleet {
         child.is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Log of a worker.
+    /// All that the worker has written so far; empty before its start.
     pub fn log(&self, worker: usize) -> String {
         std::fs::read_to_string(self.dir.path().join(format!("worker-{worker}.log"))).unwrap_or_default()
     }

@@ -31,7 +31,7 @@ impl Link {
         Ok(Self { port, is_open, accepting })
     }
 
-    /// Cuts the link.
+    /// Lets nothing through any more; connections stay open.
     pub fn cut(&self) {
         self.is_open.send_replace(false);
     }

@@ -27,7 +27,7 @@ pub struct ChaosWorker {
     pub redis_url: String,
     /// Concurrent jobs.
     pub concurrency: usize,
-    /// Lease duration.
+    /// Time without renewal after which jobs are rescued.
     pub lease: Duration,
     /// Grace time on SIGTERM.
     pub grace: Duration,

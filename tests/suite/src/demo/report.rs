@@ -30,7 +30,7 @@ pub struct Report {
     pub sentiment: Option<String>,
     /// Results of the classifiers.
     pub classifiers: Vec<Value>,
-    /// Billed seconds.
+    /// Whole seconds that the price is computed from.
     pub seconds_billed: u64,
     /// Objects of the call that are left in the bucket.
     pub objects_left_in_bucket: usize,

@@ -23,7 +23,7 @@ impl ChaosProxy {
         server::serve(server::bind(None).await?, Control::default(), proxy, routes, Route::new())
     }
 
-    /// Sets the target.
+    /// Address that requests are forwarded to from now on.
     pub fn set_target(&self, url: &str) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.to_owned());
     }

@@ -29,7 +29,7 @@ pub struct Transcription {
     pub note_id: u64,
     /// State code.
     pub state: String,
-    /// Failure code.
+    /// Set in the state `failed` only.
     #[serde(default)]
     pub failure_code: Option<String>,
     /// The full JSON object.

@@ -250,7 +250,7 @@ impl Environment {
         logs
     }
 
-    /// Lines of all logs.
+    /// Of all processes, file by file.
     pub fn log_lines(&self) -> anyhow::Result<Vec<String>> {
         let mut lines = Vec::new();
         for file in std::fs::read_dir(self.dir.path())? {

@@ -11,7 +11,7 @@ const CONNECTIONS: u32 = 12;
 /// A migrated database of its own, deleted on drop.
 #[derive(Debug)]
 pub struct SandboxDatabase {
-    /// Options of the sandbox.
+    /// With the pool of this database.
     pub options: flysk_sandbox::Options,
     // Last field, so that the data is deleted after its users have ended.
     _namespace: Namespace,

@@ -24,25 +24,25 @@ pub(super) const MAX_TOKEN: &str = "simulated-max-token";
 /// The simulated outside services.
 #[derive(Debug)]
 pub struct Simulators {
-    /// amoCRM.
+    /// Accounts, OAuth and the API of amoCRM.
     pub amocrm: Running<Amocrm>,
     /// Recording host of a telephony provider.
     pub recordings: Running<recordings::Recordings>,
     /// Object Storage.
     pub s3: Running<s3::Bucket>,
-    /// SpeechKit.
+    /// Recognition service.
     pub speechkit: Running<speechkit::SpeechKit>,
     /// Yandex Cloud's operations.
     pub operations: Running<speechkit::SpeechKit>,
-    /// YandexGPT.
+    /// Language model.
     pub yandexgpt: Running<yandexgpt::YandexGpt>,
     /// T-Bank, with one terminal.
     pub tbank: Running<tbank::TBank>,
     /// T-Bank's T-API, with one account.
     pub t_api: Running<t_api::TApi>,
-    /// Telegram.
+    /// Bot API of Telegram.
     pub telegram: Running<telegram::Telegram>,
-    /// MAX.
+    /// Bot API of MAX.
     pub max: Running<max::Max>,
     /// Mail server.
     pub smtp: Running<smtp::Smtp>,

@@ -71,9 +71,9 @@ impl Default for PageOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
-    /// Light.
+    /// Dark text on a light ground.
     Light,
-    /// Dark.
+    /// Light text on a dark ground.
     Dark,
 }
 

@@ -84,7 +84,7 @@ pub struct Filled {
     pub bytes: i64,
     /// One of the busy installs.
     pub busy_install: InstallId,
-    /// Its account.
+    /// Account of that install.
     pub busy_account: AccountId,
 }
 
