@@ -5,9 +5,9 @@ use std::fmt;
 /// Counts of tests across all harnesses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TestSummary {
-    /// Tests that passed.
+    /// Without those that were skipped.
     pub passed: u64,
-    /// Tests that failed.
+    /// At least one makes the command fail.
     pub failed: u64,
     /// Tests marked `#[ignore]`.
     pub skipped: u64,

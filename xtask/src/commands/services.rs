@@ -31,7 +31,7 @@ pub(super) fn development() -> Instance {
     Instance::named("dev")
 }
 
-/// Runs the action.
+/// Starts, stops or lists the development servers.
 pub fn run(action: Action) -> Result<()> {
     match action {
         Action::Up { database, cache } => up(database, cache),

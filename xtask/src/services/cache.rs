@@ -115,7 +115,7 @@ impl CacheServers {
         }
     }
 
-    /// All servers.
+    /// Sentinels too.
     pub fn servers(&self) -> Vec<&Server> {
         match self {
             Self::Single { server, .. } => vec![server],
@@ -138,7 +138,7 @@ impl CacheServers {
         self.servers().into_iter().for_each(Server::stop);
     }
 
-    /// Kills all servers.
+    /// As a power cut would; the directories stay.
     pub fn kill(&self) {
         self.servers().into_iter().for_each(Server::kill);
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Database, Durability, Galera, GaleraCluster, Mysql, Server};
 
-/// The programs of a database.
+/// Executables of a database server, found or installed.
 #[derive(Debug, Clone)]
 pub enum DatabasePrograms {
     /// One server.
@@ -87,7 +87,7 @@ impl DatabaseServers {
         }
     }
 
-    /// All servers.
+    /// One, or the nodes of the cluster.
     pub fn servers(&self) -> Vec<&Server> {
         match self {
             Self::Single(server) => vec![server],
@@ -105,7 +105,7 @@ impl DatabaseServers {
         self.servers().into_iter().any(Server::is_alive)
     }
 
-    /// Stops all servers.
+    /// Lets them shut down in order.
     pub fn stop(&self) {
         match self {
             Self::Single(server) => server.stop(),
@@ -113,7 +113,7 @@ impl DatabaseServers {
         }
     }
 
-    /// Kills all servers.
+    /// As a power cut would; the directories stay.
     pub fn kill(&self) {
         self.servers().into_iter().for_each(Server::kill);
     }

@@ -179,7 +179,7 @@ impl NodePlan<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GaleraCluster {
     group: Group,
-    /// The servers.
+    /// One for each node.
     pub nodes: Vec<Server>,
 }
 

@@ -45,7 +45,7 @@ impl Redis {
         Self::find_for(cache).with_context(|| format!("{} is not found after its installation", cache.name()))
     }
 
-    /// Path of the executable.
+    /// Path of `redis-server`, or of the server that replaces it.
     pub fn executable(&self) -> &Path {
         &self.server
     }

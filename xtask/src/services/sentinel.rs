@@ -29,7 +29,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 pub struct SentinelGroup {
     /// The Redis servers. The first is the primary until a failover.
     pub nodes: Vec<Server>,
-    /// The sentinels.
+    /// Each watches the primary.
     pub sentinels: Vec<Server>,
 }
 

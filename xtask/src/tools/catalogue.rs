@@ -55,7 +55,7 @@ pub const DEBOOTSTRAP: Tool = Tool {
     otherwise: ", or set FLYSK_MYSQLD or FLYSK_VALKEY_SERVER to a server's executable",
 };
 
-/// Redis.
+/// Server of wake-ups, unless another one is selected.
 pub const REDIS: Tool = Tool {
     name: "Redis",
     variable: Some("FLYSK_REDIS_SERVER"),

@@ -45,7 +45,7 @@ impl Node {
         Self::unpacked().context("the installed Node.js does not start")
     }
 
-    /// Path of the executable.
+    /// Path of `node`.
     pub fn executable(&self) -> &Path {
         &self.executable
     }
