@@ -68,7 +68,7 @@ pub enum MailError {
     /// No complete answer.
     #[error("mail: no complete answer at {stage}: {reason}")]
     NoAnswer {
-        /// The step.
+        /// Step of the dialogue that failed.
         stage: Stage,
         /// Cause of the missing answer.
         reason: &'static str,
@@ -76,7 +76,7 @@ pub enum MailError {
     /// The server refused a step.
     #[error("mail: refused at {stage} with {code}")]
     Refused {
-        /// The step.
+        /// Step of the dialogue that failed.
         stage: Stage,
         /// The server's code.
         code: ReplyCode,

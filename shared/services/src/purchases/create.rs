@@ -30,7 +30,7 @@ pub struct PurchaseOrder<'a> {
     pub email: &'a Email,
     /// Whether the buyer agreed to save the card.
     pub save_card: bool,
-    /// The buyer.
+    /// amoCRM's number of the user who ordered.
     pub bought_by: UserId,
     /// Idempotency key, unique per wallet: 1 to 120 visible ASCII characters.
     pub key: &'a str,

@@ -24,7 +24,7 @@ pub struct CoinOrder<'a> {
     pub item: PurchaseItem,
     /// Address that documents are sent to.
     pub email: &'a Email,
-    /// The buyer.
+    /// amoCRM's number of the user who ordered.
     pub bought_by: UserId,
     /// Idempotency key, unique per wallet: 1 to 120 visible ASCII characters.
     pub key: &'a str,

@@ -88,7 +88,7 @@ pub struct BulkResult {
     pub outcome: BulkOutcome,
     /// Effect on the row, or the reason why there is none, in Russian.
     pub detail: String,
-    /// When.
+    /// When the row got its result.
     pub happened_at: DateTime<Utc>,
 }
 

@@ -126,14 +126,14 @@ pub enum Keyboard {
     Texts(Vec<String>),
     /// One button that opens a page.
     Link {
-        /// Label.
+        /// Text on the button.
         label: String,
         /// Address of the page.
         url: String,
     },
     /// A [`Self::Link`] whose address is a permission: it is stored sealed, and opened when the message is sent.
     SealedLink {
-        /// Label.
+        /// Text on the button.
         label: String,
         /// The sealed address.
         sealed: String,

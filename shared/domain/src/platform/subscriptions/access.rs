@@ -85,7 +85,7 @@ impl AccessReason {
 pub struct Access {
     /// What the widget may do.
     pub level: AccessLevel,
-    /// Why.
+    /// Cause of the level.
     pub reason: AccessReason,
     /// Until when, if that is known.
     pub until: Option<DateTime<Utc>>,

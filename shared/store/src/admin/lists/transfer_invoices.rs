@@ -15,7 +15,7 @@ use crate::{Conn, StoreResult, TextColumn};
 pub struct TransferInvoiceFilter {
     /// Keeps rows in this state.
     pub state: Option<TransferInvoiceState>,
-    /// The seller.
+    /// Keeps rows of this seller.
     pub vendor_id: Option<VendorId>,
     /// INN of the firm.
     pub payer_inn: Option<Inn>,
@@ -42,7 +42,7 @@ pub struct TransferInvoiceRow {
     /// `Sending` and `Issued` wait for money.
     #[sqlx(try_from = "TextColumn")]
     pub state: TransferInvoiceState,
-    /// The seller.
+    /// Row of `vendors`: the seller.
     #[sqlx(try_from = "String")]
     pub vendor_id: VendorId,
     /// The seller's code.

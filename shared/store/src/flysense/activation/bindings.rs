@@ -34,7 +34,7 @@ pub struct BindingRow {
     pub messenger: Messenger,
     /// The person's id in the messenger.
     pub messenger_user_id: i64,
-    /// The dialogue.
+    /// The messenger's number of the dialogue.
     pub chat_id: i64,
     /// The person's name in the messenger.
     pub person: String,

@@ -17,7 +17,7 @@ pub struct MessageRow {
     /// Telegram or MAX, whose ids are apart.
     #[sqlx(try_from = "TextColumn")]
     pub messenger: Messenger,
-    /// The dialogue.
+    /// The messenger's number of the dialogue.
     pub chat_id: i64,
     /// Text and buttons.
     pub body: Json<Outgoing>,

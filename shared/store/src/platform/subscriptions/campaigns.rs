@@ -25,7 +25,7 @@ pub struct PriceCampaign {
     pub effective_on: NaiveDate,
     /// Operator who started the campaign: `operator:<name>`.
     pub started_by: String,
-    /// Why.
+    /// Given by the operator, for the records.
     pub reason: String,
     /// When it was started.
     pub created_at: DateTime<Utc>,

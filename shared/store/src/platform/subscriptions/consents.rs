@@ -26,7 +26,7 @@ pub struct Consent {
     pub offer_text: String,
     /// IP address of the user.
     pub ip_address: String,
-    /// When.
+    /// When the payer agreed.
     pub agreed_at: DateTime<Utc>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,

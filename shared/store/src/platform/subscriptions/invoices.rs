@@ -32,7 +32,7 @@ pub struct Invoice {
     pub install_id: InstallId,
     /// Row of `widgets`.
     pub widget_id: WidgetId,
-    /// The seller.
+    /// Row of `vendors`: the seller.
     pub vendor_id: VendorId,
     /// Subject that the invoice pays.
     pub kind: InvoiceKind,

@@ -137,11 +137,11 @@ pub struct BonusGrant<'a> {
     pub moved_from: Option<NaiveDate>,
     /// The boundary after.
     pub moved_to: NaiveDate,
-    /// Why.
+    /// Given by the operator, for the records.
     pub reason: &'a str,
     /// Operator who granted the days.
     pub granted_by: &'a str,
-    /// When.
+    /// When the boundary was moved.
     pub granted_at: DateTime<Utc>,
 }
 
@@ -240,7 +240,7 @@ pub struct Action {
     pub invoice_id: Option<InvoiceId>,
     /// State before and after, and other data: a JSON object without secrets.
     pub details: Value,
-    /// When.
+    /// When the subscription was changed.
     pub acted_at: DateTime<Utc>,
 }
 

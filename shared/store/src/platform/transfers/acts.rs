@@ -14,7 +14,7 @@ use crate::{Conn, StoreError, StoreResult};
 pub struct NewAct {
     /// The paid invoice.
     pub transfer_invoice: TransferInvoiceId,
-    /// The seller.
+    /// Row of `vendors`: the seller.
     pub vendor_id: VendorId,
     /// Row of `installs`, which has the widget and the account.
     pub install_id: InstallId,
@@ -33,7 +33,7 @@ pub struct NewAct {
 pub struct TransferAct {
     /// The paid invoice, whose payer, title, price and VAT count.
     pub transfer_invoice: TransferInvoiceId,
-    /// The seller.
+    /// Row of `vendors`: the seller.
     pub vendor_id: VendorId,
     /// First day of the service, Moscow.
     pub served_from: NaiveDate,

@@ -26,7 +26,7 @@ pub struct Allocation {
     pub decided_by: String,
     /// Why, if a person decided.
     pub reason: Option<String>,
-    /// When.
+    /// When the kopecks were allocated.
     pub created_at: DateTime<Utc>,
 }
 

@@ -13,7 +13,7 @@ use crate::{Conn, StoreResult};
 /// Owner of a balance: a firm, with a vendor and an install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BalanceOwner {
-    /// The seller.
+    /// Row of `vendors`: the seller.
     pub vendor: VendorId,
     /// Row of `installs`, which has the widget and the account.
     pub install: InstallId,

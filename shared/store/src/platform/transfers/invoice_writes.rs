@@ -24,7 +24,7 @@ const MAX_STATUS_LEN: usize = 16;
 pub struct NewTransferInvoiceRow<'a> {
     /// `tin_…`, chosen by the caller.
     pub id: TransferInvoiceId,
-    /// The seller.
+    /// Row of `vendors`: the seller, whose series the number belongs to.
     pub vendor_id: VendorId,
     /// Number in the seller's series.
     pub number: InvoiceNumber,

@@ -17,7 +17,7 @@ use crate::{Conn, StoreError, StoreResult};
 pub struct TransferInvoice {
     /// `tin_…`, ordered by the time of creation.
     pub id: TransferInvoiceId,
-    /// The seller.
+    /// Row of `vendors`: the seller, whose series the number belongs to.
     pub vendor_id: VendorId,
     /// Number in the seller's series.
     pub number: InvoiceNumber,

@@ -14,7 +14,7 @@ use crate::{Conn, StoreResult, TextColumn};
 /// Filter of accounts; `None` selects any.
 #[derive(Debug, Clone)]
 pub struct AccountFilter {
-    /// Service.
+    /// Keeps accounts of amoCRM, or of Kommo.
     pub crm: Crm,
     /// Beginning of the host.
     pub host: Option<String>,
@@ -32,7 +32,7 @@ impl AccountFilter {
 /// An account of amoCRM that has, or had, a widget of the platform.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct AccountRow {
-    /// Service.
+    /// amoCRM or Kommo, whose numbers of accounts are apart.
     #[sqlx(try_from = "TextColumn", rename = "platform")]
     pub crm: Crm,
     /// Number in amoCRM.
