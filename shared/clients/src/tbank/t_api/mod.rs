@@ -27,7 +27,7 @@ pub use statement::{Credit, StatementPage, StatementPeriod};
 pub struct TApiConfig {
     /// Base URL, `https://business.tbank.ru/openapi/`.
     pub base_url: Url,
-    /// Token of the vendor, issued in the bank's cabinet for businesses; may be bound to IP addresses.
+    /// Token of the vendor, issued in the online account of the business; may be bound to IP addresses.
     pub token: SecretString,
     /// HTTP options, with the Russian national root certificate that the bank's certificate requires (`extra_roots`).
     pub http: HttpOptions,
