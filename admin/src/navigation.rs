@@ -58,7 +58,6 @@ const GROUPS: [(&str, &[Section]); 4] = [
     ),
 ];
 
-/// A group of sections.
 #[derive(Debug)]
 pub(crate) struct NavGroup {
     pub(crate) title: &'static str,

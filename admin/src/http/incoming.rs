@@ -23,7 +23,6 @@ const MAX_USER_AGENT_LEN: usize = 200;
 pub(crate) struct Incoming {
     pub(crate) method: Method,
     pub(crate) path: String,
-    /// Query string.
     pub(crate) query: Pairs,
     /// Form; empty for GET.
     pub(crate) form: Pairs,

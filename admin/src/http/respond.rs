@@ -53,12 +53,10 @@ impl Refusal {
         }
     }
 
-    /// Path of the request.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Number of the request.
     pub(super) fn request_id(&self) -> &str {
         &self.request_id
     }

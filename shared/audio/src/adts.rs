@@ -22,7 +22,6 @@ const HEADER_LEN: usize = 7;
 const SAMPLE_RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
-/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     /// Version, profile, rate and channels, which are constant in a stream.

@@ -91,12 +91,10 @@ impl<'a> Reader<'a> {
         if self.is_set(variable) { read(self, variable).map(Some) } else { Ok(None) }
     }
 
-    /// Reads any text.
     pub(super) fn text(&mut self, variable: &Variable) -> Result<String, Reported> {
         self.parsed(variable, |text| Ok(text.to_owned()))
     }
 
-    /// Reads a secret.
     pub(super) fn secret(&mut self, variable: &Variable) -> Result<SecretString, Reported> {
         debug_assert!(variable.is_secret(), "{} is not declared as a secret", variable.name);
         self.parsed(variable, |text| Ok(SecretString::from(text)))

@@ -73,7 +73,6 @@ impl Connections {
         Ok(LimitedAcceptor { listener, local, connections: self.clone(), limits, permits })
     }
 
-    /// Registers a connection.
     fn add(&self, client: SocketAddr) -> OpenConnection {
         let activity = Arc::new(Mutex::new(Activity::new()));
         lock(&self.open).insert(client, Arc::clone(&activity));
@@ -130,7 +129,6 @@ impl Drop for RunningRequest {
     }
 }
 
-/// Activity of a connection.
 #[derive(Debug)]
 struct Activity {
     /// Number of running requests.

@@ -24,7 +24,6 @@ pub(super) struct TokenRequest<'a> {
     redirect_uri: &'a str,
 }
 
-/// The grant to exchange.
 #[derive(Serialize)]
 #[serde(tag = "grant_type", rename_all = "snake_case")]
 pub(super) enum GrantBody<'a> {

@@ -21,7 +21,6 @@ use crate::http::{
 /// Well above lists of 250 notes with long texts.
 const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
-/// A successful response.
 pub(super) struct ApiResponse {
     status: StatusCode,
     body: Bytes,

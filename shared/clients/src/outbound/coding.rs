@@ -45,7 +45,6 @@ pub(super) fn is_coded(headers: &HeaderMap) -> bool {
     codings(headers).is_some_and(|codings| !codings.is_empty())
 }
 
-/// Decodes the body.
 pub(super) fn decode(response: Response) -> Result<Pieces, OutboundError> {
     let codings = codings(response.headers()).ok_or(OutboundError::Coding)?;
     let mut pieces = response

@@ -31,7 +31,6 @@ struct Parameters {
 }
 
 impl Telegram {
-    /// Calls a method.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: &str,

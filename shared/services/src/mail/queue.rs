@@ -16,7 +16,6 @@ use flysk_store::{StoreError, StoreResult};
 /// Facts about a subscription for a notice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SubscriptionMail {
-    /// Kind of the notice.
     pub(crate) kind: MailKind,
     /// The day that it is about, Moscow.
     pub(crate) on: Option<NaiveDate>,

@@ -18,7 +18,6 @@ const LINE_HEIGHT: f32 = TEXT_SIZE * LEADING;
 /// Width between the margins.
 const TEXT_WIDTH: f32 = PAGE_WIDTH - 2.0 * MARGIN;
 
-/// A column of a table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     /// Heading.
@@ -54,7 +53,6 @@ impl Document {
         self.y += LINE_HEIGHT;
     }
 
-    /// Writes a paragraph.
     pub(super) fn paragraph(&mut self, text: &str) {
         self.write(text, Face::Regular);
     }

@@ -8,7 +8,6 @@ pub(super) const PAGE_WIDTH: f32 = 595.0;
 pub(super) const PAGE_HEIGHT: f32 = 842.0;
 /// Blank on all sides.
 pub(super) const MARGIN: f32 = 48.0;
-/// Thickness of lines.
 const LINE_WIDTH: f32 = 0.6;
 
 /// Pages that are being filled.
@@ -38,7 +37,6 @@ impl Pages {
         self.current.end_text();
     }
 
-    /// Draws a line.
     pub(super) fn line(&mut self, from: (f32, f32), to: (f32, f32)) {
         self.current.move_to(from.0, PAGE_HEIGHT - from.1);
         self.current.line_to(to.0, PAGE_HEIGHT - to.1);

@@ -25,7 +25,6 @@ fn objects(file: &[u8]) -> BTreeMap<usize, &[u8]> {
     found
 }
 
-/// The data of a stream object.
 fn stream(object: &[u8]) -> &[u8] {
     let start = find(object, b"stream\n").expect("a stream") + "stream\n".len();
     &object[start..find_last(object, b"\nendstream").expect("a stream ends")]
@@ -59,7 +58,6 @@ fn pages<'a>(objects: &BTreeMap<usize, &'a [u8]>) -> Vec<&'a [u8]> {
     objects.values().copied().filter(|object| find(object, b"/Type /Page\n").is_some()).collect()
 }
 
-/// Number of pages.
 pub(super) fn page_count(file: &[u8]) -> usize {
     pages(&objects(file)).len()
 }

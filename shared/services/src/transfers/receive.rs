@@ -173,7 +173,6 @@ impl Booking<'_> {
         }
     }
 
-    /// Writes one row.
     pub(super) async fn write(
         &mut self,
         unit: &mut UnitOfWork,

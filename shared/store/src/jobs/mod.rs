@@ -34,7 +34,6 @@ pub use relay::{
     list_due, mark_pushed, push_again,
 };
 
-/// The id of a job.
 #[derive(sqlx::FromRow)]
 struct IdRow {
     #[sqlx(try_from = "String")]

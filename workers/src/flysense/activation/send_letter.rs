@@ -72,7 +72,6 @@ impl JobHandler<App> for SendLetter {
 
 struct Recipient {
     address: Email,
-    /// Host of the account.
     host: String,
 }
 

@@ -36,7 +36,6 @@ use crate::job_error::{IntoJobError, job_error};
 
 /// Prefix of the object keys of copies.
 pub(super) const KEY_PREFIX: &str = "playback/";
-/// Lifetime of a copy.
 const COPY_TTL: Duration = Duration::days(3);
 /// Time after which a failed copy may be tried again.
 const RETRY_AFTER: Duration = Duration::minutes(10);

@@ -17,7 +17,6 @@ use super::rate_limited::RateLimitedCalls;
 use crate::App;
 use crate::flysense::FlySense;
 
-/// Result of a synchronization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SyncResult {
     /// The webhook was correct.

@@ -11,7 +11,6 @@ use flysk_store::platform::widgets::Widget;
 use flysk_tokens::Vault;
 use secrecy::SecretString;
 
-/// Credentials of a delivery.
 #[derive(Debug)]
 pub(super) struct EventCredentials {
     /// The `X-Project-Token`; `None` for a widget whose events carry signatures only.

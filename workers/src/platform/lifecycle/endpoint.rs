@@ -28,7 +28,6 @@ const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Maximum jitter of deliveries that wait for an open circuit breaker.
 const MAX_RETRY_SPREAD: TimeDelta = TimeDelta::minutes(5);
 
-/// The endpoint of an event.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     /// Key in the table.

@@ -13,7 +13,6 @@ const INITIAL_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// Maximum retry delay; a code is valid for 20 minutes.
 const MAX_RETRY_DELAY: Duration = Duration::from_mins(1);
 
-/// Circumstances of a failure.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FailureContext {
     /// Number of tries, including this one.
