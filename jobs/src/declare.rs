@@ -13,9 +13,9 @@ macro_rules! call_job {
         $(#[$doc])*
         #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
         pub struct $name {
-            /// The transcription of the call.
+            /// Row of `transcriptions`.
             pub transcription_id: flysk_domain::id::TranscriptionId,
-            /// The account of the call.
+            /// amoCRM's number of the account.
             pub account_id: flysk_domain::id::AccountId,
         }
 

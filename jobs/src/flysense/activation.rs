@@ -141,7 +141,7 @@ pub struct SendLetter {
     pub message_id: BotMessageId,
     /// amoCRM's number of the account.
     pub account_id: AccountId,
-    /// The person's binding.
+    /// Row of `activation_bindings`.
     pub binding_id: BindingId,
     /// Decides the text.
     pub kind: NoticeKind,

@@ -13,7 +13,7 @@ use crate::queues;
 /// Captures the price of a finished call from its hold. Retried until the outcome is definite; the transcript is shown meanwhile.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CapturePayment {
-    /// The transcription of the call.
+    /// Row of `transcriptions`.
     pub transcription_id: TranscriptionId,
     /// The account of the call: the tenant, for fair scheduling.
     pub account_id: AccountId,
@@ -78,7 +78,7 @@ call_job! {
 /// Reads one stored hook request of amoCRM and requests a transcription of each call in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IngestNote {
-    /// The stored hook request.
+    /// Row of `flysense_hooks`.
     pub hook_id: HookId,
     /// The account that sent it: the tenant, for fair scheduling.
     pub account_id: AccountId,
@@ -172,7 +172,7 @@ recurring_job! {
 /// Releases the hold of a call that ended without a transcript.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReleasePayment {
-    /// The transcription of the call.
+    /// Row of `transcriptions`.
     pub transcription_id: TranscriptionId,
     /// The account of the call: the tenant, for fair scheduling.
     pub account_id: AccountId,

@@ -13,7 +13,7 @@ use crate::queues;
 /// Applies a stored notification of T-Bank to its purchase, and credits the coins of a paid one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApplyTbankNotification {
-    /// The stored notification.
+    /// Row of `tbank_notifications`.
     pub notification_id: NotificationId,
 }
 
@@ -35,7 +35,7 @@ impl Job for ApplyTbankNotification {
 /// `CheckOrder` first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpenPayment {
-    /// The purchase to pay.
+    /// Row of `coin_purchases`.
     pub purchase_id: PurchaseId,
 }
 
@@ -92,7 +92,7 @@ recurring_job! {
 /// Queries T-Bank for the status of a purchase and applies it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReconcilePayment {
-    /// The purchase to query.
+    /// Row of `coin_purchases`.
     pub purchase_id: PurchaseId,
     /// Query all payments of the order, not only the payment stored with the purchase.
     #[serde(default)]

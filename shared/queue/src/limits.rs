@@ -39,7 +39,7 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// `permits` in any `window`.
+    /// At most `permits` in any `window`; limits of the same `name` share the count.
     pub fn new(name: impl Into<String>, permits: u32, window: Duration) -> Self {
         Self { name: name.into(), permits, window }
     }
@@ -76,7 +76,7 @@ pub enum WaitOutcome {
 /// Result of requesting a permit of a [`ConcurrencyLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PermitOutcome {
-    /// The permit was granted.
+    /// The holder must release or renew the permit.
     Acquired,
     /// All permits are taken.
     Full,

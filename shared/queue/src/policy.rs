@@ -47,7 +47,7 @@ impl Backoff {
     }
 }
 
-/// Policy of a kind.
+/// How jobs of a kind are queued, repeated and timed.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// Queue of the jobs.

@@ -66,7 +66,7 @@ pub(crate) struct RegisteredKind<App> {
     pub(crate) on_interrupted: Arc<OnInterruptedFn<App>>,
 }
 
-/// Kinds with their handlers.
+/// What a worker can run: each kind once, with the functions of its handler.
 pub struct Registry<App> {
     entries: BTreeMap<&'static str, RegisteredKind<App>>,
 }

@@ -54,7 +54,7 @@ pub struct AccessToken {
     pub secret: SecretString,
     /// When the pair was received.
     pub issued_at: DateTime<Utc>,
-    /// Time of expiry.
+    /// `issued_at` plus the lifetime in amoCRM's answer.
     pub expires_at: DateTime<Utc>,
     /// Generation of the install's token pair it belongs to.
     pub generation: u64,

@@ -80,7 +80,7 @@ impl IdempotencyKey {
     }
 }
 
-/// Body of an estimate.
+/// Body of `POST /v1/backend/flycoins/estimate`.
 #[derive(Debug, Clone, Serialize)]
 pub struct EstimateRequest {
     /// Account that would pay.
@@ -89,7 +89,7 @@ pub struct EstimateRequest {
     pub lines: Vec<Line>,
 }
 
-/// Body of a charge.
+/// Body of `POST /v1/backend/flycoins/charges`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ChargeRequest {
     /// Account that pays.
@@ -111,7 +111,7 @@ pub enum HoldSize {
     AmountMicro(i64),
 }
 
-/// Body of a hold.
+/// Body of `POST /v1/backend/flycoins/holds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct HoldRequest {
     /// Account whose coins are held.
@@ -126,7 +126,7 @@ pub struct HoldRequest {
     pub reference: Option<String>,
 }
 
-/// Body of a capture.
+/// Body of `POST /v1/backend/flycoins/holds/{hold_id}/capture`.
 #[derive(Debug, Clone, Serialize)]
 pub struct CaptureRequest {
     /// Services and actual quantities.
@@ -157,7 +157,7 @@ impl Serialize for RefundSize {
     }
 }
 
-/// Body of a refund.
+/// Body of `POST /v1/backend/flycoins/refunds`.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefundRequest {
     /// Account that gets the coins.

@@ -88,7 +88,7 @@ pub struct Quote {
     pub amount_micro: i64,
 }
 
-/// Estimate of a price.
+/// Answer of `POST /v1/backend/flycoins/estimate`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Estimate {
     /// One quote per line.
@@ -101,7 +101,7 @@ pub struct Estimate {
     pub covered: bool,
 }
 
-/// Result of a charge.
+/// Answer of `POST /v1/backend/flycoins/charges`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Charged {
     /// Id of the transaction, required for a refund.
@@ -170,7 +170,7 @@ pub struct HoldStatus {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Result of a capture.
+/// Answer of `POST /v1/backend/flycoins/holds/{hold_id}/capture`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Captured {
     /// `hld_…` of the hold that ended.
@@ -187,7 +187,7 @@ pub struct Captured {
     pub receipt: Vec<Quote>,
 }
 
-/// Result of a release.
+/// Answer of `POST /v1/backend/flycoins/holds/{hold_id}/release`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Released {
     /// `hld_…` of the hold that ended.
@@ -200,7 +200,7 @@ pub struct Released {
     pub held_micro: i64,
 }
 
-/// Result of a refund.
+/// Answer of `POST /v1/backend/flycoins/refunds`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Refunded {
     /// `ltx_…` of the refund, not of the refunded charge.

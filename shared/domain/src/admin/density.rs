@@ -13,7 +13,7 @@ labeled_enum!(
 );
 
 impl RowDensity {
-    /// The density that is not this one.
+    /// The density that the panel's switch selects.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::text_enum::labeled_enum;
 
-/// Lifetime of an invitation.
+/// The address must accept an invitation within this time.
 pub const INVITATION_TTL: TimeDelta = TimeDelta::days(7);
 
 labeled_enum!(

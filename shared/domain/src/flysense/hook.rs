@@ -24,7 +24,7 @@ pub struct HookNote {
     pub duration_s: Option<u64>,
 }
 
-/// Content of a hook.
+/// What one request of amoCRM's webhook contains, as far as FlySense reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NoteHook {
     /// The account; old hooks contain only the subdomain.

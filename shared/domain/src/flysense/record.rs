@@ -16,7 +16,7 @@ const EVENT_ID_LEN: usize = 26;
 pub struct AmocrmEventId(String);
 
 impl AmocrmEventId {
-    /// The id as text.
+    /// As amoCRM writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -78,7 +78,7 @@ impl AccountHost {
         if crm.domains().contains(&self.suffix()) { Ok(self) } else { Err(InvalidHost::OtherService) }
     }
 
-    /// The whole host.
+    /// Lower-case, without scheme and port: `demo.amocrm.ru`.
     pub fn as_str(&self) -> &str {
         &self.text
     }

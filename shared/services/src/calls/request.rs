@@ -44,7 +44,7 @@ pub enum RequestOutcome {
 }
 
 impl RequestOutcome {
-    /// The transcription of the call.
+    /// Transcription of the call, whatever became of the request.
     pub fn id(self) -> TranscriptionId {
         match self {
             Self::Created(id)

@@ -17,7 +17,7 @@ use flysk_store::{StoreError, StoreResult, repeat_contended};
 /// Maximum number of unpaid purchases per wallet; more indicate a script or a stuck button.
 pub const MAX_OPEN_PURCHASES: i64 = 20;
 
-/// An order of a package.
+/// What somebody wants to buy, checked against the widget's offer when the purchase is created.
 #[derive(Debug, Clone, Copy)]
 pub struct PurchaseOrder<'a> {
     /// The wallet to credit.
@@ -78,7 +78,7 @@ pub enum CreatePurchaseError {
     Store(#[from] StoreError),
 }
 
-/// Outcome of a request.
+/// Whether there is a purchase now, and whether it is new.
 #[derive(Debug)]
 pub enum CreatePurchaseOutcome {
     /// It was not ordered before under the idempotency key.

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::messenger::Messenger;
 use crate::UnknownText;
 
-/// Lifetime of a link.
+/// A link must be opened and confirmed within this time.
 pub const LINK_TTL: TimeDelta = TimeDelta::minutes(15);
 /// Lifetime of a link's short code.
 pub const CODE_TTL: TimeDelta = TimeDelta::minutes(10);

@@ -18,7 +18,7 @@ pub struct PaymentSnapshot<'a> {
     pub payment_id: Option<&'a str>,
     /// Last known status.
     pub status: Option<&'a PaymentStatus>,
-    /// Amount to pay.
+    /// Total of the invoice when the attempt began.
     pub amount: Kopecks,
     /// Time since `Charge` was about to be sent; `None` if it was not.
     pub since_charge: Option<TimeDelta>,

@@ -79,7 +79,7 @@ impl Charge {
         Ok(charge)
     }
 
-    /// Total paid.
+    /// Sum over all lots, before refunds.
     pub fn paid(&self) -> Result<MicroCoins, LedgerRefusal> {
         Ok(MicroCoins::total(self.parts.iter().map(|part| part.taken))?)
     }

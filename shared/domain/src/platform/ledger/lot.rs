@@ -38,7 +38,7 @@ impl Origin {
 pub struct Lot {
     /// Chosen by the command that credited the lot.
     pub id: LotId,
-    /// Origin of the coins.
+    /// Bought, bonus or compensation; decides the order of spending.
     pub origin: Origin,
     /// Coins credited.
     pub granted: MicroCoins,

@@ -23,7 +23,7 @@ pub enum Tariff {
     },
 }
 
-/// Unit of a quantity.
+/// What a quantity counts, which the tariff decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -57,7 +57,7 @@ pub struct PriceRule {
 /// A price and its calculation, as shown in estimates and receipts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quote {
-    /// The service that is priced.
+    /// With versions of its own.
     pub service: Service,
     /// Version of the price rule.
     pub version: u32,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Service;
 use crate::money::{MicroCoins, OutOfRange};
 
-/// Length of a period.
+/// Bucket of a statistic, made of whole days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {

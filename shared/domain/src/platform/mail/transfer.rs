@@ -33,16 +33,16 @@ impl TransferLetter {
     }
 }
 
-/// Contents of a letter.
+/// What a letter about a transfer invoice says.
 #[derive(Debug, Clone, Copy)]
 pub struct TransferFacts<'a> {
-    /// Name of the widget.
+    /// As the account sees it in amoCRM.
     pub widget: &'a str,
-    /// Host of the account.
+    /// Domain of the account: `demo.amocrm.ru`.
     pub host: &'a str,
-    /// Number of the invoice.
+    /// Number in the seller's series.
     pub number: i64,
-    /// Title of the invoice.
+    /// In Russian, as the invoice has it.
     pub title: &'a str,
     /// Rest that is still to be paid.
     pub missing: Kopecks,

@@ -20,7 +20,7 @@ const MAX_TITLE_LEN: usize = 64;
 pub struct PackageCode(String);
 
 impl PackageCode {
-    /// The code as text.
+    /// As it was parsed: it is not normalised.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -81,7 +81,7 @@ pub struct PackageTerms {
 }
 
 impl PackageTerms {
-    /// Validates the terms.
+    /// Checks title, price, coins and bonus; the error names the first fault.
     pub fn check(&self) -> Result<(), InvalidPackage> {
         let title = self.title.chars();
         if self.title.trim().is_empty() || self.title.chars().count() > MAX_TITLE_LEN {

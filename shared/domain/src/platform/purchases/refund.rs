@@ -104,7 +104,7 @@ pub struct RefundAttempt {
 /// Outcome of a refund, as far as the payment's status shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefundStatus {
-    /// The money was refunded.
+    /// T-Bank shows that the money went back.
     Happened,
     /// The bank is processing the refund.
     OnItsWay,

@@ -9,7 +9,7 @@ pub const MIN_SUM: Kopecks = Kopecks(10_000);
 pub const MAX_SUM: Kopecks = Kopecks(100_000_000);
 /// Sums are whole roubles.
 pub const SUM_STEP: Kopecks = Kopecks(100);
-/// Price of a Flycoin.
+/// Kopecks for one whole Flycoin, when a sum is bought instead of a package.
 pub const COIN_PRICE: Kopecks = Kopecks(100);
 
 /// The sum cannot be bought.

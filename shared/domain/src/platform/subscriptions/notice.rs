@@ -10,7 +10,7 @@ use crate::UnknownText;
 use crate::money::Kopecks;
 use crate::russian::{day as ru, roubles};
 
-/// Subject of a notice.
+/// What a notice is about; decides who gets it and when.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

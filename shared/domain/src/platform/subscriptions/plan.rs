@@ -29,7 +29,7 @@ const MAX_FEATURES_LEN: usize = 4_096;
 pub struct PlanCode(String);
 
 impl PlanCode {
-    /// The code as text.
+    /// As it was parsed: it is not normalised.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -118,7 +118,7 @@ pub struct PlanTerms {
 }
 
 impl PlanTerms {
-    /// Validates the terms.
+    /// Checks title, prices, seats, the cheapest total and the features; the error names the first fault.
     pub fn check(&self) -> Result<(), InvalidPlan> {
         let (title, length) = (self.title.trim(), self.title.chars().count());
         if title.is_empty() || length > MAX_TITLE_LEN || self.title.chars().any(char::is_control) {

@@ -15,7 +15,7 @@ use crate::russian::seats as seats_ru;
 /// Minimum payment: T-Bank refuses smaller card payments with error 251.
 pub(super) const MIN_CHARGE: Kopecks = Kopecks(100);
 
-/// Subject of a line.
+/// What a line of a quote charges or credits.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

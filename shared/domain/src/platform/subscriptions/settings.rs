@@ -76,7 +76,7 @@ pub enum InvalidSettings {
 }
 
 impl SubscriptionSettings {
-    /// Validates the settings.
+    /// Checks the ranges of grace, days of charges and idle days; the error names the first fault.
     pub fn check(&self) -> Result<(), InvalidSettings> {
         if self.grace_days > MAX_GRACE_DAYS {
             return Err(InvalidSettings::Grace);
