@@ -223,10 +223,7 @@ fn closed_sets_are_enums(document: &Value) -> Vec<String> {
             .map(|parameter| format!("{} {}", operation.id, parameter["name"]));
         named.collect::<Vec<_>>()
     });
-    in_schemas
-        .chain(in_operations)
-        .map(|location| format!("{location}: a list of words that is no enum"))
-        .collect()
+    in_schemas.chain(in_operations).map(|name| format!("{name}: a list of words that is no enum")).collect()
 }
 
 /// Every operation declares the answers that any operation may have.
