@@ -104,6 +104,19 @@ const ACTS_SHOWN: u32 = 20;
 /// Names of FlySense's services, by code.
 const SERVICES: [(&str, &str); 2] = [(RECOGNITION, "распознавание"), (SUMMARY, "итог разговора")];
 
+/// Names of the stages of a call, by code.
+const STAGES: [(&str, &str); 9] = [
+    ("fetch", "скачивание записи"),
+    ("convert", "подготовка записи"),
+    ("hold", "резерв Flycoins"),
+    ("upload", "загрузка для распознавания"),
+    ("submit", "заказ распознавания"),
+    ("recognize", "распознавание"),
+    ("store", "сохранение текста"),
+    ("summarize", "итог разговора"),
+    ("settle", "завершение"),
+];
+
 /// `GET /calls/:id`. The transcript is not shown: an operator has no need to read conversations.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let id: TranscriptionId = visit.request.id()?;
@@ -172,7 +185,7 @@ fn facts(call: &Transcription, row: &CallRow) -> Vec<(&'static str, Cell)> {
     vec![
         ("Id", Cell::code(call.id)),
         ("Аккаунт", Cell::link(format!("/accounts/{}", call.account_id), call.account_id)),
-        ("Карточка", Cell::text(format!("{} {}", call.entity_type, call.entity_id))),
+        ("Карточка", Cell::text(format!("{} {}", call.entity_type.label(), call.entity_id))),
         ("Разговор", Cell::time(call.called_at)),
         ("Прогон", Cell::number(call.run)),
         ("Причина неудачи", Cell::maybe(row.failure_code.clone())),
@@ -200,7 +213,7 @@ fn payment_facts(payment: &Payment) -> Vec<(&'static str, Cell)> {
 fn stages_table(passed: &[StageRow]) -> Table {
     let row = |stage: &StageRow| {
         Row::plain(vec![
-            Cell::text(stage.stage.clone()),
+            Cell::text(labels::label_of(&STAGES, &stage.stage)),
             Cell::time(stage.started_at),
             Cell::time(stage.ended_at),
             Cell::duration_ms(Some((stage.ended_at - stage.started_at).num_milliseconds())),

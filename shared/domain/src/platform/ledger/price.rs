@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::Service;
 use crate::money::{MicroCoins, OutOfRange};
 
-/// Rule that converts a quantity to a price.
+/// Rule that converts a quantity to a price. The rate is read as `rate`, and as `rate_micro`, its name in the API, whose
+/// receipts FlySense stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Tariff {
     /// Billed by the second, at a price per minute, with a minimum duration.
     PerMinute {
         /// Price of 60 seconds.
+        #[serde(alias = "rate_micro")]
         rate: MicroCoins,
         /// Minimum billed duration, seconds. A quantity of 0 is not billed.
         at_least_s: u64,
@@ -19,6 +21,7 @@ pub enum Tariff {
     /// Billed by the piece.
     PerPiece {
         /// Price of one piece.
+        #[serde(alias = "rate_micro")]
         rate: MicroCoins,
     },
 }
@@ -109,6 +112,16 @@ impl PriceRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tariff_is_read_as_it_is_stored_and_as_the_api_answers() {
+        let read = |text: &str| serde_json::from_str::<Tariff>(text).unwrap();
+        let minute = PriceRule::recognition().unwrap().tariff;
+        let stored = r#"{"kind": "per_minute", "rate": 2500000, "at_least_s": 15}"#;
+        assert_eq!((read(stored), read(&stored.replace("rate", "rate_micro"))), (minute, minute));
+        let piece = r#"{"kind": "per_piece", "rate_micro": 1000000, "at_least_s": null}"#;
+        assert_eq!(read(piece), PriceRule::summary().unwrap().tariff);
+    }
 
     #[test]
     fn recognition_costs_by_the_second_from_fifteen_on() {

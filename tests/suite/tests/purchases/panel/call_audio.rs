@@ -21,15 +21,25 @@ const REASON: (&str, &str) = ("reason", "Жалоба 12");
 const SOUND: &[u8] = b"0123456789";
 
 pub(super) async fn insert_call(panel: &Panel) -> TranscriptionId {
+    insert_note(panel, EntityId(7), NoteId(70), "call").await
+}
+
+/// A queued call of a note in a lead.
+pub(super) async fn insert_note(
+    panel: &Panel,
+    entity_id: EntityId,
+    note_id: NoteId,
+    correlation: &str,
+) -> TranscriptionId {
     let id = TranscriptionId::generate(&panel.app.clock);
-    let trace = Trace { correlation_id: "call".to_owned(), traceparent: None };
+    let trace = Trace { correlation_id: correlation.to_owned(), traceparent: None };
     let new = NewTranscription {
         id,
         account_id: AccountId(ACCOUNT),
         install_id: panel.app.install().await.id,
         entity_type: EntityType::Lead,
-        entity_id: EntityId(7),
-        note_id: NoteId(70),
+        entity_id,
+        note_id,
         requested_by: None,
         left_channel: Role::Operator,
         trace: &trace,

@@ -19,6 +19,7 @@ mod erasure;
 mod exports;
 mod failed_calls;
 mod figures;
+mod finished_call;
 mod firm_money;
 mod harness;
 mod htmx;

@@ -13,8 +13,12 @@ use sqlx::MySqlPool;
 use super::harness::{Panel, Signed, value_of};
 use super::pages::{fill, open, sign_in, violations};
 use super::subscriptions::TEAM_PLAN;
-use super::{bought, bulk, call_audio, seats, transfers};
+use super::{bought, bulk, finished_call, seats, transfers};
 use crate::browser::Browser;
+
+/// Height of the window, and of one that shows the whole page of a finished call.
+const HEIGHT: u32 = 1_000;
+const CALL_HEIGHT: u32 = 1_660;
 
 /// A picture's name and the path of its screen.
 type Screen = (&'static str, String);
@@ -24,7 +28,7 @@ async fn the_other_screens_are_clean_and_accessible_and_fit_a_phone(pool: MySqlP
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     panel.app.paid().await;
     let browser = Browser::start().await;
-    browser.client.set_window_size(1_360, 1_000).await.unwrap();
+    browser.client.set_window_size(1_360, HEIGHT).await.unwrap();
     sign_in(&browser, &panel).await;
     let signed = panel.sign_in("olga", "owner").await;
     let mut screens = sold(&panel, &signed).await;
@@ -47,6 +51,8 @@ async fn the_other_screens_are_clean_and_accessible_and_fit_a_phone(pool: MySqlP
     screens.push(("admin-erasure", format!("/accounts/{account}/erasure")));
     screens.push(("admin-account", format!("/accounts/{account}")));
     for (name, path) in &screens {
+        let height = if *name == "admin-call" { CALL_HEIGHT } else { HEIGHT };
+        browser.client.set_window_size(1_360, height).await.unwrap();
         open(&browser, &panel, path).await;
         browser.picture(name).await;
         let found = violations(&browser).await;
@@ -87,7 +93,7 @@ async fn sold(panel: &Panel, signed: &Signed<'_>) -> Vec<Screen> {
     ]
 }
 
-/// Money that waits for a person, a compensation that waits for a second operator, and a call.
+/// Money that waits for a person, a compensation that waits for a second operator, and a finished call.
 async fn waiting(panel: &Panel, signed: &Signed<'_>) -> Vec<Screen> {
     let transfer = transfers::queued(panel, 12_345_600, "17").await;
     let wallet = format!("/wallets/{}", panel.app.wallet);
@@ -100,7 +106,7 @@ async fn waiting(panel: &Panel, signed: &Signed<'_>) -> Vec<Screen> {
         ("reason", "Договорённость"),
     ];
     signed.act(&format!("{wallet}/credit"), &fields).await;
-    let call = call_audio::insert_call(panel).await;
+    let call = finished_call::insert(panel).await;
     vec![
         ("admin-transfers", "/transfers".to_owned()),
         ("admin-transfer", format!("/transfers/{transfer}")),
