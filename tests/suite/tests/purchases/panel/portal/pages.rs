@@ -1,8 +1,16 @@
 //! The portal in a real browser: invitation, sign-in, a widget, its secret, a test event, its delivery; axe over all pages.
 
+use std::time::Duration;
+
+use chrono::Days;
 use fantoccini::Locator;
 use flysk_admin::{Access, routes};
+use flysk_domain::Clock as _;
+use flysk_domain::admin::WidgetFigure;
+use flysk_domain::id::WidgetId;
 use flysk_jobs::platform::upkeep::RollUpWidgets;
+use flysk_store::portal::figures;
+use flysk_suite::environment::ACCOUNT;
 use poem::http::Method;
 use serde_json::json;
 use sqlx::MySqlPool;
@@ -10,6 +18,10 @@ use sqlx::MySqlPool;
 use super::super::pages::{fill, open, violations};
 use super::harness::{PASSWORD, Portal};
 use crate::browser::Browser;
+use crate::harness::WAIT_TIMEOUT;
+
+/// Request of the charge that the wallet does not cover.
+const REFUSED_CHARGE: &str = "romashka-1044";
 
 /// Accepts an invitation and sets up the second factor through the forms.
 async fn sign_in(browser: &Browser, portal: &Portal, link: &str) {
@@ -48,6 +60,64 @@ async fn register(browser: &Browser) {
     browser.is_content().await;
 }
 
+/// Figures of the last 90 days of a widget that grows, as the job leaves them.
+async fn write_usage(portal: &Portal, widget: WidgetId) {
+    let now = portal.panel.app.clock.now();
+    let mut tx = portal.panel.app.pool.begin().await.unwrap();
+    for ago in 0..90 {
+        let day = now.date_naive() - Days::new(ago);
+        let number = 90 - i64::try_from(ago).unwrap();
+        for figure in WidgetFigure::ALL {
+            let amount = match figure {
+                WidgetFigure::InstallsNew => 1 + number % 3,
+                WidgetFigure::InstallsActive => 40 + number,
+                WidgetFigure::SubscriptionsActive => 25 + number * 2 / 3,
+                WidgetFigure::SubscriptionRevenue => (1 + number % 4) * 149_700,
+                WidgetFigure::SubscriptionRefunds => i64::from(number % 40 == 7) * 149_700,
+                WidgetFigure::CoinRevenue => (2 + number % 5) * 50_000,
+                WidgetFigure::CoinRefunds => i64::from(number % 45 == 11) * 50_000,
+                WidgetFigure::CoinsSpent => (800 + number * 9) * 1_000_000,
+            };
+            figures::write(&mut tx, *figure, day, &[(widget.to_string(), amount)], now).await.unwrap();
+        }
+    }
+    tx.commit().await.unwrap();
+}
+
+/// Calls of the vendor's backend: for an account without the widget, and for more than the wallet has.
+async fn call_api(portal: &Portal, token: &str) {
+    let app = &portal.panel.app;
+    let (http, backend) = (&app.http, format!("{}/v1/backend", app.url));
+    let lines = json!([{ "service": "flysense.recognition", "quantity": 36_000 }]);
+    let charge = http.post(format!("{backend}/flycoins/charges")).header("Idempotency-Key", "call-264193077");
+    for (request, id, is_refused) in [
+        (http.get(format!("{backend}/installs")), "romashka-1041", false),
+        (http.get(format!("{backend}/flycoins/balance?account_id={ACCOUNT}")), "romashka-1042", false),
+        (http.get(format!("{backend}/settings?account_id=31999999")), "romashka-1043", true),
+        (charge.json(&json!({ "account_id": ACCOUNT, "lines": lines })), REFUSED_CHARGE, true),
+    ] {
+        let request = request.header("X-Project-Token", token).header("X-Request-Id", id);
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let told = answer.text().await.unwrap();
+        assert_eq!(status.is_client_error(), is_refused, "{id}: {status} {told}");
+    }
+}
+
+/// Opens the page of these calls. The API writes an error and the number of calls one after the other, some seconds later.
+async fn open_api_calls(browser: &Browser, portal: &Portal, path: &str) {
+    let deadline = tokio::time::Instant::now() + WAIT_TIMEOUT;
+    loop {
+        open(browser, &portal.panel, path).await;
+        let page = browser.text("main").await;
+        if page.contains(REFUSED_CHARGE) && page.matches("chargeFlycoins").count() > 1 {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{page}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_vendor_works_in_a_browser(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
@@ -72,7 +142,8 @@ async fn a_vendor_works_in_a_browser(pool: MySqlPool) {
     browser.picture("portal-widget").await;
     browser.click("[data-act=rotate-token] summary").await;
     browser.click("[data-act=rotate-token] form button").await;
-    assert!(browser.text("section.block > code").await.starts_with("fpt_"));
+    let token = browser.text("section.block > code").await;
+    assert!(token.starts_with("fpt_"));
     open(&browser, &portal.panel, &page).await;
     browser.click("[data-act=test-event] summary").await;
     browser.click("[data-act=test-event] form button").await;
@@ -90,10 +161,12 @@ async fn a_vendor_works_in_a_browser(pool: MySqlPool) {
     browser.wait("tr.cursor").await;
     browser.wait("body").await.send_keys("\u{e007}").await.unwrap();
     browser.wait(".facts").await;
-    for (name, path) in [("portal-usage", "/portal/usage"), ("portal-api-calls", "/portal/api-calls")] {
-        open(&browser, &portal.panel, &format!("{path}?widget={installed}")).await;
-        browser.picture(name).await;
-    }
+    write_usage(&portal, installed).await;
+    open(&browser, &portal.panel, &format!("/portal/usage?widget={installed}")).await;
+    browser.picture("portal-usage").await;
+    call_api(&portal, &token).await;
+    open_api_calls(&browser, &portal, &format!("/portal/api-calls?widget={installed}")).await;
+    browser.picture("portal-api-calls").await;
     fits_a_phone(&browser, &portal).await;
     browser.client.clone().close().await.unwrap();
 }
