@@ -97,7 +97,7 @@ struct Tile {
     value: String,
     href: &'static str,
     is_bad: bool,
-    sparkline: Option<Sparkline>,
+    sparkline: Sparkline,
     days: Vec<(String, String)>,
 }
 
@@ -307,12 +307,14 @@ mod tests {
         let tile = |figure: Figure| shown.iter().find(|tile| tile.label == figure.label()).unwrap();
         let revenue = tile(Figure::Revenue);
         assert_eq!((revenue.value.replace('\u{a0}', " "), revenue.days.len()), ("1 500 ₽".to_owned(), 30));
-        assert!(!revenue.is_bad && revenue.sparkline.is_some());
+        assert!(!revenue.is_bad && revenue.sparkline.line.is_empty(), "two days are no line");
+        assert_eq!(revenue.sparkline.dots, "M96.6 30.0h0M100.0 0.0h0");
         let days: Vec<String> =
             revenue.days.iter().rev().map(|(_, amount)| amount.replace('\u{a0}', " ")).collect();
         assert_eq!(days[..3], ["1 500 ₽", "0 ₽", UNKNOWN], "nobody computed the days before");
         let dead = tile(Figure::JobsDead);
         assert_eq!((dead.value.as_str(), dead.is_bad), (UNKNOWN, false), "nobody computed that of today");
+        assert_eq!(dead.sparkline.dots, "M96.6 0.0h0");
     }
 
     #[test]

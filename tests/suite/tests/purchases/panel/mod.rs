@@ -25,6 +25,7 @@ mod harness;
 mod htmx;
 mod invoices;
 mod letters;
+mod month;
 pub(crate) mod pages;
 mod passkeys;
 mod payments;

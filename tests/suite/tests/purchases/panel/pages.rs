@@ -7,12 +7,15 @@ use poem::http::Method;
 use serde_json::json;
 use sqlx::MySqlPool;
 
-use super::bought;
 use super::harness::{Credentials, Panel};
+use super::{bought, month};
 use crate::browser::Browser;
 
 /// The checker of web pages' accessibility (npm package axe-core 4.14.1, MPL-2.0).
 const AXE: &str = include_str!("../../../../fixtures/axe-core/axe.min.js");
+
+/// Height of a window that shows the whole start page.
+const HOME_HEIGHT: u32 = 1_600;
 
 pub(super) async fn fill(browser: &Browser, selector: &str, text: &str) {
     let field = browser.wait(selector).await;
@@ -58,6 +61,7 @@ async fn an_operator_works_in_a_browser(pool: MySqlPool) {
     sqlx::query(dispute).bind(disputed.to_string()).execute(&panel.app.pool).await.unwrap();
     panel.app.enqueue(&RollUpFigures {}).await;
     panel.app.run_due_jobs().await;
+    month::write(&panel).await;
     let browser = Browser::start().await;
     browser.client.set_window_size(1_360, 900).await.unwrap();
     let credentials = sign_in(&browser, &panel).await;
@@ -125,13 +129,29 @@ async fn axe_finds_nothing_on_any_page(pool: MySqlPool) {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// The parts of each tile stand at the same height, whether its figure has a history or not.
+async fn has_level_tiles(browser: &Browser) {
+    let heights = "return [...document.querySelectorAll('.tile')].map((tile) => {
+        const below = tile.querySelector('summary').getBoundingClientRect().top;
+        return below - tile.getBoundingClientRect().top;
+    })";
+    let heights = browser.client.execute(heights, Vec::new()).await.unwrap();
+    let heights: Vec<f64> = serde_json::from_value(heights).unwrap();
+    let is_level = heights.iter().all(|height| (height - heights[0]).abs() < 1.0);
+    assert!(heights.len() > 20 && is_level, "{heights:?}");
+}
+
 /// The main screens, without complaints of the browser.
 async fn looks(browser: &Browser, panel: &Panel) {
     let (install, wallet) = (panel.app.install().await, panel.app.wallet);
     let job: String =
         sqlx::query_scalar("SELECT MIN(id) FROM jobs").fetch_one(&panel.app.pool).await.unwrap();
+    browser.client.set_window_size(1_360, HOME_HEIGHT).await.unwrap();
+    open(browser, panel, "/").await;
+    has_level_tiles(browser).await;
+    browser.picture("admin-home").await;
+    browser.client.set_window_size(1_360, 900).await.unwrap();
     for (name, path) in [
-        ("admin-home", "/".to_owned()),
         ("admin-purchases", "/purchases".to_owned()),
         ("admin-install", format!("/installs/{}", install.id)),
         ("admin-timeline", format!("/installs/{}/timeline", install.id)),
@@ -280,6 +300,7 @@ async fn fits_a_phone(browser: &Browser, panel: &Panel) {
         assert_eq!(is_wider, json!(false), "{path} is wider than the window");
     }
     open(browser, panel, "/").await;
+    has_level_tiles(browser).await;
     browser.picture("admin-phone").await;
     browser.client.set_window_size(1_360, 900).await.unwrap();
 }
