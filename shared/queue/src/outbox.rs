@@ -89,33 +89,39 @@ impl UnitOfWork {
     /// Enqueues `job` to run at `run_at` or later; `None` if a job with its dedup key is already waiting.
     pub async fn enqueue_at<J: Job>(&mut self, job: &J, run_at: DateTime<Utc>) -> StoreResult<Option<JobId>> {
         let now = self.outbox.clock.now();
-        let id = JobId::generate(self.outbox.clock.as_ref());
-        let payload = serde_json::to_value(job)
-            .map_err(|error| StoreError::InvalidRow { what: "job payload", reason: error.to_string() })?;
-        let wake_now =
-            run_at <= now && self.outbox.notifier.is_some() && self.due.len() < MAX_WAKEUPS_PER_COMMIT;
-        let (dedup_key, tenant) = (job.dedup_key(), job.tenant());
-        let row = NewJob {
-            id,
-            kind: J::KIND,
-            queue: J::POLICY.queue.as_str(),
-            priority: J::POLICY.priority as u8,
-            payload: &payload,
-            max_attempts: J::POLICY.attempts,
-            run_at,
-            push_at: if wake_now { run_at + RELAY_GRACE } else { run_at },
-            dedup_key: dedup_key.as_deref(),
-            tenant: tenant.as_deref(),
-            trace: &self.trace,
-            created_at: now,
-        };
-        if !jobs::insert(&mut self.tx, &row).await? {
+        let draft = Draft::of(job, self.outbox.clock.as_ref())?;
+        let wakes_now = run_at <= now && self.places_for_wakeups() > 0;
+        if !jobs::insert(&mut self.tx, &draft.row::<J>(&self.trace, wakes_now, run_at, now)).await? {
             return Ok(None);
         }
-        if wake_now {
-            self.due.push(DueJob { id, queue: row.queue.to_owned(), priority: row.priority, fence: 0 });
+        if wakes_now {
+            self.due.push(draft.due::<J>());
         }
-        Ok(Some(id))
+        Ok(Some(draft.id))
+    }
+
+    /// Enqueues jobs of a kind to run now, except those with whose dedup key another one waits already.
+    pub async fn enqueue_all<J: Job>(&mut self, jobs: &[J]) -> StoreResult<()> {
+        let clock = Arc::clone(&self.outbox.clock);
+        let now = clock.now();
+        let drafts = jobs.iter().map(|job| Draft::of(job, clock.as_ref()));
+        let drafts: Vec<Draft> = drafts.collect::<StoreResult<_>>()?;
+        let places = self.places_for_wakeups();
+        let rows =
+            drafts.iter().zip(0..).map(|(draft, at)| draft.row::<J>(&self.trace, at < places, now, now));
+        let rows: Vec<NewJob<'_>> = rows.collect();
+        jobs::insert_many(&mut self.tx, &rows).await?;
+        // A wake-up of one that was left out finds no job.
+        self.due.extend(drafts.iter().take(places).map(Draft::due::<J>));
+        Ok(())
+    }
+
+    /// Number of further wake-ups that the commit may push.
+    fn places_for_wakeups(&self) -> usize {
+        match self.outbox.notifier {
+            Some(_) => MAX_WAKEUPS_PER_COMMIT.saturating_sub(self.due.len()),
+            None => 0,
+        }
     }
 
     /// Enqueues `job` to run now. If a job with its dedup key is already waiting, makes that job due now with all its
@@ -148,6 +154,50 @@ impl UnitOfWork {
     }
 }
 
+/// What belongs to the row of a new job.
+struct Draft {
+    id: JobId,
+    payload: serde_json::Value,
+    dedup_key: Option<String>,
+    tenant: Option<String>,
+}
+
+impl Draft {
+    fn of<J: Job>(job: &J, clock: &dyn Clock) -> StoreResult<Self> {
+        let payload = serde_json::to_value(job)
+            .map_err(|error| StoreError::InvalidRow { what: "job payload", reason: error.to_string() })?;
+        Ok(Self { id: JobId::generate(clock), payload, dedup_key: job.dedup_key(), tenant: job.tenant() })
+    }
+
+    fn row<'a, J: Job>(
+        &'a self,
+        trace: &'a Trace,
+        wakes_now: bool,
+        run_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> NewJob<'a> {
+        NewJob {
+            id: self.id,
+            kind: J::KIND,
+            queue: J::POLICY.queue.as_str(),
+            priority: J::POLICY.priority as u8,
+            payload: &self.payload,
+            max_attempts: J::POLICY.attempts,
+            run_at,
+            push_at: if wakes_now { run_at + RELAY_GRACE } else { run_at },
+            dedup_key: self.dedup_key.as_deref(),
+            tenant: self.tenant.as_deref(),
+            trace,
+            created_at: now,
+        }
+    }
+
+    fn due<J: Job>(&self) -> DueJob {
+        let queue = J::POLICY.queue.as_str().to_owned();
+        DueJob { id: self.id, queue, priority: J::POLICY.priority as u8, fence: 0 }
+    }
+}
+
 impl Deref for UnitOfWork {
     type Target = Conn;
 
@@ -159,5 +209,50 @@ impl Deref for UnitOfWork {
 impl DerefMut for UnitOfWork {
     fn deref_mut(&mut self) -> &mut Conn {
         &mut self.tx
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flysk_domain::ManualClock;
+    use serde::{Deserialize, Serialize};
+    use sqlx::MySqlPool;
+
+    use super::*;
+    use crate::{Policy, QueueName};
+
+    #[derive(Serialize, Deserialize)]
+    struct Keyed {
+        key: u32,
+    }
+
+    impl Job for Keyed {
+        const KIND: &'static str = "test.keyed";
+        const POLICY: Policy = Policy::for_queue(QueueName::new("test"));
+        const TRIGGER: &'static str = "a test";
+        const DESCRIPTION: &'static str = "has a key";
+
+        fn dedup_key(&self) -> Option<String> {
+            Some(self.key.to_string())
+        }
+    }
+
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn of_many_jobs_those_that_wait_already_are_left_out(pool: MySqlPool) {
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock));
+        let trace = Trace { correlation_id: "test".to_owned(), traceparent: None };
+        let mut unit = outbox.begin(trace).await.unwrap();
+        let first = unit.enqueue(&Keyed { key: 1 }).await.unwrap();
+        let keys: Vec<Keyed> = [1, 2, 3, 3].into_iter().chain(4..100).map(|key| Keyed { key }).collect();
+        unit.enqueue_all(&keys).await.unwrap();
+        unit.enqueue_all::<Keyed>(&[]).await.unwrap();
+        assert_eq!(unit.enqueue(&Keyed { key: 99 }).await.unwrap(), None);
+        unit.commit().await.unwrap();
+        let waiting = "SELECT waiting_key, id FROM jobs WHERE state = 'queued' ORDER BY waiting_key + 0";
+        let waiting: Vec<(String, String)> = sqlx::query_as(waiting).fetch_all(&pool).await.unwrap();
+        let numbers: Vec<u32> = waiting.iter().map(|(key, _)| key.parse().unwrap()).collect();
+        assert_eq!(numbers, (1..100).collect::<Vec<_>>());
+        assert_eq!(waiting[0].1, first.unwrap().to_string(), "the one that waited first");
     }
 }

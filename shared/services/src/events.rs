@@ -72,8 +72,8 @@ pub fn data_for_backend(event: &Event, pay_link: Option<&Url>) -> Result<Value, 
 /// Records events of an install and enqueues their delivery, in the transaction that caused them. Events of kinds that
 /// the widget does not receive are left out. Returns the ids of the recorded events.
 ///
-/// Locks the install's row, then the widget's. A transaction that also locks a purchase or a wallet locks the purchase
-/// before and the wallet after the install.
+/// Locks the install's row, then the widget's, if the widget receives one of them. A transaction that also locks a purchase or a
+/// wallet locks the purchase before and the wallet after the install.
 ///
 /// # Errors
 ///
@@ -85,9 +85,12 @@ pub async fn emit(
     new: &[NewEvent],
     happened_at: DateTime<Utc>,
 ) -> StoreResult<Vec<EventId>> {
+    let widget = widgets::find_of_install(unit, install).await?;
+    let widget = widget.ok_or(StoreError::WrongState { what: "install" })?;
+    if !new.iter().any(|event| widget.receives(event.kind)) {
+        return Ok(Vec::new());
+    }
     let install = installs::lock(unit, install).await?.ok_or(StoreError::WrongState { what: "install" })?;
-    let widget = widgets::find(unit, install.widget_id).await?;
-    let widget = widget.ok_or(StoreError::WrongState { what: "widget" })?;
     emit_locked(unit, clock, (&widget, &install), new, happened_at).await
 }
 

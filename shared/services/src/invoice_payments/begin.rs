@@ -2,24 +2,23 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::Clock;
-use flysk_domain::id::{InvoiceId, InvoicePaymentId};
+use flysk_domain::id::{InvoiceId, InvoicePaymentId, SubscriptionId};
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, link_ends_at, next_query};
 use flysk_domain::platform::subscriptions::{
-    InvoiceKind, InvoiceState, ReceiptBasis, SubscriptionSettings, moscow_day,
+    InvoiceKind, InvoiceState, ReceiptBasis, SubscriptionSettings, VatRate, moscow_day,
 };
 use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_jobs::platform::subscriptions::OpenInvoiceForm;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::invoice_payments::{self as store, Attempt, Card, NewAttempt};
-use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
-use flysk_store::platform::transfers;
-use flysk_store::platform::vendors::{self, Vendor};
-use flysk_store::platform::widgets;
+use flysk_store::platform::subscriptions::{self, ChargeBasis, Invoice, Seller, SubscriptionRow};
+use flysk_store::platform::{transfers, vendors};
 use flysk_store::{StoreError, StoreResult};
 
-use super::chargeable::can_be_charged;
+use super::chargeable::is_chargeable_by;
+use super::receipt_facts::ReceiptFacts;
 use super::withdraw::{is_payable_form, withdraw_attempt};
-use crate::subscriptions::{self as use_cases, Locked, NOT_SOLD_DELAY, leave_to_payer, may_charge};
+use crate::subscriptions::{self as use_cases, Locked, NOT_SOLD_DELAY, leave_to_payer};
 
 /// While another attempt is open, a due charge looks again after this time.
 const BUSY_DELAY: TimeDelta = TimeDelta::minutes(10);
@@ -65,13 +64,11 @@ pub async fn open_form(
     invoice_id: InvoiceId,
     request: FormRequest<'_>,
 ) -> StoreResult<FormOutcome> {
-    let invoice = lock(unit, invoice_id).await?;
+    let Locked { invoice, settings, seller, .. } = use_cases::lock(unit, invoice_id).await?;
     let now = clock.now();
     let overdue = invoice.due_at.is_some_and(|due| due <= now);
-    if invoice.state != InvoiceState::Open || overdue || !invoice.total.is_positive() {
-        return Ok(FormOutcome::NotOpen);
-    }
-    if !widgets::find(unit, invoice.widget_id).await?.is_some_and(|widget| widget.uses_subscriptions) {
+    let is_payable = invoice.state == InvoiceState::Open && !overdue && invoice.total.is_positive();
+    if !is_payable || settings.not_sold {
         return Ok(FormOutcome::NotOpen);
     }
     let last = (invoice.kind == InvoiceKind::Change).then(|| invoice.period.ends_at());
@@ -91,8 +88,8 @@ pub async fn open_form(
     if held_until - now < MIN_LINK_LIFETIME {
         return Ok(FormOutcome::NotOpen);
     }
-    let seller = find_seller(unit, &invoice).await?;
-    let receipt = receipt_basis(unit, &seller, now).await?;
+    let taxes = vendors::find_taxes(unit, seller.id, moscow_day(now)).await?;
+    let receipt = receipt_basis(&seller, taxes.map(|taxes| (taxes.taxation, taxes.vat)));
     let new = NewAttempt {
         id: InvoicePaymentId::generate(clock),
         kind: AttemptKind::Form,
@@ -110,32 +107,62 @@ pub async fn open_form(
     Ok(FormOutcome::Opening(new.id))
 }
 
+/// A charge that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunCharge {
+    /// Its attempt.
+    pub attempt: Attempt,
+    /// What its receipt is made of.
+    pub facts: ReceiptFacts,
+}
+
 /// Begins the due charge of the subscription's card for an invoice; `None` if it is not due, not permitted, too late, or another
 /// attempt may still take money.
 pub async fn begin_charge(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
     invoice_id: InvoiceId,
-) -> StoreResult<Option<Attempt>> {
+) -> StoreResult<Option<BegunCharge>> {
+    let found = subscriptions::find_subscription_of_invoice(unit, invoice_id).await?;
+    let (subscription, _) = found.ok_or(StoreError::WrongState { what: "invoice" })?;
+    begin_charge_of(unit, clock, subscription, invoice_id).await
+}
+
+/// [`begin_charge`] for a caller that knows the subscription.
+///
+/// Locks the subscription. Card and consent are locked when the charge is about to be sent ([`permit_charge`]).
+///
+/// # Errors
+///
+/// The database fails, or a stored value cannot be read.
+pub async fn begin_charge_of(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    subscription: SubscriptionId,
+    invoice_id: InvoiceId,
+) -> StoreResult<Option<BegunCharge>> {
     let now = clock.now();
-    let Locked { row, invoice, settings } = use_cases::lock(unit, invoice_id).await?;
+    let basis = use_cases::lock_for_charge(unit, subscription, invoice_id, moscow_day(now)).await?;
+    let ChargeBasis { payable, card, taxes, last_contact } = basis;
+    let locked = Locked::from(payable);
+    let Locked { row, invoice, settings, seller, .. } = &locked;
     if invoice.state != InvoiceState::Open || invoice.charge_at.is_none_or(|due| due > now) {
         return Ok(None);
     }
-    if let Some(delay) = delay_of_charge(&row, &invoice, &settings, now) {
+    let delay = delay_of_charge(row, invoice, settings, now);
+    if let Some(delay) = delay.or_else(|| locked.awaits_transfer.then_some(TRANSFER_DELAY)) {
         subscriptions::set_charge_at(unit, invoice_id, Some(now + delay), now).await?;
         return Ok(None);
     }
-    if transfers::find_open_transfer_invoice(unit, PaymentSubject::Invoice(invoice_id)).await?.is_some() {
-        subscriptions::set_charge_at(unit, invoice_id, Some(now + TRANSFER_DELAY), now).await?;
-        return Ok(None);
-    }
-    let seller = find_seller(unit, &invoice).await?;
-    let Some(card) = card_to_charge(unit, &row, &seller).await? else {
-        leave_to_payer(unit, clock, &invoice).await?;
+    let card = card.filter(|card| {
+        let (terminal, is_vendors) = (&card.terminal_key, card.is_at_vendors_terminal);
+        !row.subscription.needs_person && is_chargeable_by(seller, terminal, is_vendors, card.install_status)
+    });
+    let Some(card) = card else {
+        leave_to_payer(unit, clock, &locked).await?;
         return Ok(None);
     };
-    let receipt = receipt_basis(unit, &seller, now).await?;
+    let receipt = receipt_basis(seller, taxes);
     let new = NewAttempt {
         id: InvoicePaymentId::generate(clock),
         kind: AttemptKind::Charge,
@@ -143,21 +170,23 @@ pub async fn begin_charge(
         save_card: false,
         card_id: Some(card.id),
         terminal_key: &card.terminal_key,
-        ..attempt_of(&invoice, &receipt, clock)
+        ..attempt_of(invoice, &receipt, clock)
     };
     if !store::insert_attempt(unit, &new).await? {
         subscriptions::set_charge_at(unit, invoice_id, Some(now + BUSY_DELAY), now).await?;
         return Ok(None);
     }
     subscriptions::set_charge_at(unit, invoice_id, None, now).await?;
-    store::find_attempt(unit, new.id).await
+    let attempt = new.inserted();
+    let Locked { invoice, seller, .. } = locked;
+    Ok(Some(BegunCharge { attempt, facts: ReceiptFacts::new(invoice, seller, last_contact) }))
 }
 
 /// Locks what permits to send a charge that has begun, and returns its card. `None`: it must not be sent. What permitted its
 /// beginning may be over since, because its job was lost and found again later. The charge of an open invoice is then due again:
 /// [`begin_charge`] decides anew when the caller has cancelled this one.
 ///
-/// Locks the subscription, the invoice, the attempt, the consent and the card.
+/// Locks the subscription, the consent and the card. The write that stores that the charge is sent also compares the attempt's state.
 ///
 /// # Errors
 ///
@@ -169,14 +198,13 @@ pub async fn permit_charge(
 ) -> StoreResult<Option<Card>> {
     let now = clock.now();
     let locked = use_cases::lock_both(unit, attempt.subscription_id, attempt.invoice_id).await?;
-    let Locked { row, invoice, settings } = locked;
-    let attempt = store::lock_attempt(unit, attempt.id).await?;
-    if invoice.state != InvoiceState::Open || attempt.is_withdrawn {
+    let Locked { row, invoice, settings, seller, open_attempt, .. } = locked;
+    let is_withdrawn = open_attempt.is_some_and(|open| open.id == attempt.id && open.is_withdrawn);
+    if invoice.state != InvoiceState::Open || is_withdrawn {
         return Ok(None);
     }
     let delay = delay_of_charge(&row, &invoice, &settings, now);
     if delay.is_none() {
-        let seller = find_seller(unit, &invoice).await?;
         let card = card_to_charge(unit, &row, &seller).await?;
         if let Some(card) = card.filter(|card| attempt.card_id == Some(card.id)) {
             return Ok(Some(card));
@@ -203,37 +231,28 @@ fn delay_of_charge(
     (is_gone || row.subscription.is_too_late_to_charge(now, settings)).then_some(BUSY_DELAY)
 }
 
-/// Locks the card that may be charged for a subscription. `None`: there is none, a person has to decide about the subscription
-/// first, the card was saved at another terminal than the seller's, or the account has uninstalled the widget.
+/// Locks the card that may be charged for a subscription that the caller has locked, and the consent to it. `None`: there is none, a
+/// person has to decide about the subscription first, the card was saved at another terminal than the seller's, or the account has
+/// uninstalled the widget.
 async fn card_to_charge(
     unit: &mut UnitOfWork,
     row: &SubscriptionRow,
-    seller: &Vendor,
+    seller: &Seller,
 ) -> StoreResult<Option<Card>> {
     let Some(card) = row.card_id.filter(|_| !row.subscription.needs_person) else { return Ok(None) };
-    if !may_charge(unit, row.id, card).await? {
-        return Ok(None);
-    }
-    let locked = store::lock_card(unit, card).await?.filter(|card| card.unlinked_at.is_none());
-    let Some(card) = locked else { return Ok(None) };
-    Ok(can_be_charged(unit, seller, &card).await?.then_some(card))
-}
-
-async fn find_seller(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult<Vendor> {
-    let seller = vendors::find_vendor(unit, invoice.vendor_id).await?;
-    seller.ok_or(StoreError::WrongState { what: "vendor" })
+    let consented = store::lock_consented_card(unit, card, row.id).await?;
+    let chargeable = consented.filter(|found| {
+        let (terminal, is_vendors) = (&found.card.terminal_key, found.is_at_vendors_terminal);
+        is_chargeable_by(seller, terminal, is_vendors, found.install_status)
+    });
+    Ok(chargeable.map(|found| found.card))
 }
 
 /// What the receipt of a payment says that begins now: the seller's receipts and taxes of this day, not those of the day on which
 /// the invoice was written.
-async fn receipt_basis(
-    unit: &mut UnitOfWork,
-    seller: &Vendor,
-    now: DateTime<Utc>,
-) -> StoreResult<ReceiptBasis> {
-    let taxes = vendors::find_taxes(unit, seller.id, moscow_day(now)).await?;
-    let (taxation, vat) = taxes.map(|taxes| (taxes.taxation, taxes.vat)).unzip();
-    Ok(ReceiptBasis { kind: seller.receipts.at_payment(), taxation, vat })
+fn receipt_basis(seller: &Seller, taxes: Option<(String, VatRate)>) -> ReceiptBasis {
+    let (taxation, vat) = taxes.unzip();
+    ReceiptBasis { kind: seller.receipts.at_payment(), taxation, vat }
 }
 
 /// Postpones the due charge of an open invoice, because another attempt may still take money, or has taken it: the scheduler
@@ -244,21 +263,12 @@ pub async fn postpone_charge(
     invoice_id: InvoiceId,
 ) -> StoreResult<()> {
     let now = clock.now();
-    let invoice = lock(unit, invoice_id).await?;
+    let invoice = use_cases::lock(unit, invoice_id).await?.invoice;
     let is_due = invoice.state == InvoiceState::Open && invoice.charge_at.is_some_and(|due| due <= now);
     if is_due {
         subscriptions::set_charge_at(unit, invoice_id, Some(now + BUSY_DELAY), now).await?;
     }
     Ok(())
-}
-
-/// Locks the subscription and the invoice.
-async fn lock(unit: &mut UnitOfWork, invoice_id: InvoiceId) -> StoreResult<Invoice> {
-    let found = subscriptions::find_invoice(unit, invoice_id).await?;
-    if let Some(found) = found {
-        subscriptions::lock_subscription(unit, found.subscription_id).await?;
-    }
-    subscriptions::lock_invoice(unit, invoice_id).await
 }
 
 fn attempt_of<'a>(invoice: &Invoice, receipt: &'a ReceiptBasis, clock: &dyn Clock) -> NewAttempt<'a> {

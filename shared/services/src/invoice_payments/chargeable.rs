@@ -4,8 +4,8 @@ use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::subscriptions::InvoiceKind;
 use flysk_store::platform::installs;
 use flysk_store::platform::invoice_payments::{self as store, Card};
-use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
-use flysk_store::platform::vendors::{self, Vendor};
+use flysk_store::platform::subscriptions::{self, Invoice, Seller, SubscriptionRow};
+use flysk_store::platform::vendors;
 use flysk_store::{Conn, StoreError, StoreResult};
 
 /// The card for renewals of a subscription, if the seller of the next period can charge it today: the one of its open invoice, or
@@ -37,19 +37,33 @@ pub(crate) async fn find_card_for(
         None => vendors::find_vendor_of_widget(conn, row.widget_id).await?,
     };
     let seller = seller.ok_or(StoreError::WrongState { what: "vendor" })?;
-    Ok(can_be_charged(conn, &seller, &card).await?.then_some(card))
-}
-
-/// Whether the seller can charge a card that is linked: it was saved at the seller's terminal, and its account has not uninstalled
-/// the widget. It was saved at another terminal if the widget was moved since, or the seller has got a terminal of its own.
-pub(super) async fn can_be_charged(conn: &mut Conn, seller: &Vendor, card: &Card) -> StoreResult<bool> {
     let install = installs::find(conn, card.install_id).await?;
-    if install.is_none_or(|install| install.status == InstallStatus::Uninstalled) {
-        return Ok(false);
+    if !is_installed(install.map(|install| install.status)) {
+        return Ok(None);
     }
-    Ok(match &seller.terminal_key {
+    let at_sellers = match &seller.terminal_key {
         Some(own) => *own == card.terminal_key,
         // The seller is paid through the terminal of the environment, which no vendor has.
         None => vendors::find_vendor_of_terminal(conn, &card.terminal_key).await?.is_none(),
-    })
+    };
+    Ok(at_sellers.then_some(card))
+}
+
+/// Whether the seller can charge a card that is linked: it was saved at the seller's terminal, and its account has not uninstalled the
+/// widget. It was saved at another terminal if the widget was moved since, or the seller has got a terminal of its own.
+pub(super) fn is_chargeable_by(
+    seller: &Seller,
+    terminal_key: &str,
+    is_at_vendors_terminal: bool,
+    install: Option<InstallStatus>,
+) -> bool {
+    let at_sellers = match &seller.terminal_key {
+        Some(own) => own == terminal_key,
+        None => !is_at_vendors_terminal,
+    };
+    at_sellers && is_installed(install)
+}
+
+fn is_installed(status: Option<InstallStatus>) -> bool {
+    status.is_some_and(|status| status != InstallStatus::Uninstalled)
 }

@@ -1,21 +1,26 @@
 //! Payments of subscription invoices: attempts at the bank, saved cards, refunds.
 //!
-//! Lock order: the subscription, its invoice, the attempt, the card.
+//! Lock order: the subscription, its invoice, the attempt, the consent, the card.
 
 mod begin;
 mod chargeable;
+mod receipt_facts;
 mod refund;
 mod removed_terminal;
 mod resolve_review;
 mod update;
 mod withdraw;
 
-pub use begin::{FormOutcome, FormRequest, begin_charge, open_form, permit_charge, postpone_charge};
+pub use begin::{
+    BegunCharge, FormOutcome, FormRequest, begin_charge, begin_charge_of, open_form, permit_charge,
+    postpone_charge,
+};
 pub(crate) use chargeable::find_card_for;
 pub use chargeable::find_chargeable_card;
+pub use receipt_facts::ReceiptFacts;
 pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};
 pub use removed_terminal::report_removed_terminal;
 pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};
-pub use update::{ApplyUpdateError, apply_update, step_label};
+pub use update::{ApplyUpdateError, apply_to_attempt, apply_update, ignore_update, step_label};
 pub(crate) use withdraw::withdraw_form;
 pub use withdraw::{unlink_card, withdraw};

@@ -3,8 +3,11 @@
 use flysk_crypto::{KeyringError, aad};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::{CardId, InvoicePaymentId, ReceiptId};
-use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, PaymentStep, next_query};
+use flysk_domain::platform::invoice_payments::{
+    AttemptKind, AttemptState, PaymentSnapshot, PaymentStep, next_query,
+};
 use flysk_domain::platform::purchases::{Discrepancy, PaymentUpdate};
+use flysk_domain::platform::subscriptions::InvoiceKind;
 use flysk_domain::platform::tbank::{ErrorClass, PaymentStatus, class_of};
 use flysk_jobs::platform::subscriptions::{ChargeInvoice, QueryInvoicePayment};
 use flysk_queue::UnitOfWork;
@@ -13,7 +16,6 @@ use flysk_store::platform::invoice_payments::{
     self as store, Attempt, ClosingReceipt, NewCard, ReceiptState,
 };
 use flysk_store::platform::subscriptions as subscription_store;
-use flysk_store::platform::vendors;
 
 use super::refund::return_payment;
 use crate::purchases::PaymentContext;
@@ -49,15 +51,35 @@ pub async fn apply_update(
 ) -> Result<PaymentStep, ApplyUpdateError> {
     let found = store::find_attempt(unit, id).await?;
     let found = found.ok_or(StoreError::WrongState { what: "invoice payment" })?;
-    let locked = subscriptions::lock_both(unit, found.subscription_id, found.invoice_id).await?;
+    apply_to_attempt(unit, context, &found, update).await
+}
+
+/// [`apply_update`] for a caller that has read the attempt, however long ago.
+///
+/// # Errors
+///
+/// As [`apply_update`].
+pub async fn apply_to_attempt(
+    unit: &mut UnitOfWork,
+    context: PaymentContext<'_>,
+    found: &Attempt,
+    update: &PaymentUpdate,
+) -> Result<PaymentStep, ApplyUpdateError> {
+    let (id, now) = (found.id, context.clock.now());
+    // The card of a form may be named by any update.
+    if !found.save_card
+        && let Some(step) = ignore_update(found.snapshot(now), update)
+    {
+        return Ok(step);
+    }
+    let mut locked = subscriptions::lock_both(unit, found.subscription_id, found.invoice_id).await?;
     let attempt = store::lock_attempt(unit, id).await?;
-    let now = context.clock.now();
     let step = attempt.snapshot(now).step(update);
     let mut outcome = None;
     match step {
         PaymentStep::Ignore => keep_asking(unit, &attempt, context).await?,
         PaymentStep::Record => record(unit, &attempt, update, context).await?,
-        PaymentStep::Settle => outcome = Some(settle(unit, context, &locked, &attempt, update).await?),
+        PaymentStep::Settle => outcome = Some(settle(unit, context, &mut locked, &attempt, update).await?),
         PaymentStep::Fail => fail(unit, context, &locked, &attempt, update).await?,
         PaymentStep::Cancel => {
             record(unit, &attempt, update, context).await?;
@@ -72,8 +94,21 @@ pub async fn apply_update(
     if !matches!(step, PaymentStep::Ask(_) | PaymentStep::Review(_)) {
         save_card(unit, context, &locked, &attempt, update, outcome).await?;
     }
-    metrics::counter!("flysk_invoice_payment_updates_total", "step" => step_label(step)).increment(1);
+    count(step);
     Ok(step)
+}
+
+/// Ignores an update that tells a paid attempt, which saves no card, nothing new; `None` if it has to be applied under the locks.
+///
+/// A paid attempt stays paid, so it does not matter how long ago it was read. Every renewal is told of thrice: by the answer to
+/// `Charge` and by two notifications.
+pub fn ignore_update(attempt: PaymentSnapshot<'_>, update: &PaymentUpdate) -> Option<PaymentStep> {
+    let step = (attempt.state == AttemptState::Paid).then(|| attempt.step(update));
+    step.filter(|step| *step == PaymentStep::Ignore).inspect(|step| count(*step))
+}
+
+fn count(step: PaymentStep) {
+    metrics::counter!("flysk_invoice_payment_updates_total", "step" => step_label(step)).increment(1);
 }
 
 async fn record(
@@ -92,6 +127,10 @@ async fn keep_asking(
     attempt: &Attempt,
     context: PaymentContext<'_>,
 ) -> Result<(), StoreError> {
+    if !attempt.state.is_open() {
+        // Its end was the end of the questions.
+        return Ok(());
+    }
     let now = context.clock.now();
     let query_at = next_query(attempt.state, attempt.age(now)).map(|delay| now + delay);
     store::set_query_at(unit, attempt.id, query_at).await
@@ -101,13 +140,16 @@ async fn keep_asking(
 async fn settle(
     unit: &mut UnitOfWork,
     context: PaymentContext<'_>,
-    locked: &Locked,
+    locked: &mut Locked,
     attempt: &Attempt,
     update: &PaymentUpdate,
 ) -> Result<SettleOutcome, StoreError> {
     let now = context.clock.now();
-    store::record_status(unit, attempt.id, &update.payment_id, &update.status, None, now).await?;
-    store::end_attempt(unit, attempt.id, AttemptState::Paid, None, now).await?;
+    let payment = (update.payment_id.as_str(), &update.status);
+    store::decide_attempt(unit, attempt.id, payment, AttemptState::Paid, None, now).await?;
+    if locked.open_attempt.is_some_and(|open| open.id == attempt.id) {
+        locked.open_attempt = None;
+    }
     let means = match attempt.kind {
         AttemptKind::Form => "form",
         AttemptKind::Charge => "card",
@@ -116,7 +158,7 @@ async fn settle(
     let outcome = subscriptions::settle_locked(unit, context.clock, locked, settlement).await?;
     match outcome {
         SettleOutcome::Settled | SettleOutcome::Reopened => {
-            plan_closing_receipt(unit, context, attempt).await?;
+            plan_closing_receipt(unit, context, locked, attempt).await?;
         }
         SettleOutcome::Refund(reason) => {
             metrics::counter!("flysk_invoice_payments_returned_total", "reason" => reason.to_string())
@@ -135,21 +177,26 @@ async fn settle(
 async fn plan_closing_receipt(
     unit: &mut UnitOfWork,
     context: PaymentContext<'_>,
+    Locked { invoice, seller, .. }: &Locked,
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
-    let Some(invoice) = subscription_store::find_invoice(unit, attempt.invoice_id).await? else {
-        return Ok(());
-    };
-    let Some(vendor) = vendors::find_vendor(unit, invoice.vendor_id).await? else { return Ok(()) };
-    let given = attempt.receipt.as_ref().map_or(vendor.receipts.at_payment(), |receipt| receipt.kind);
-    if !vendor.receipts.closes_after(given) {
+    let given = attempt.receipt.as_ref().map_or(seller.receipts.at_payment(), |receipt| receipt.kind);
+    if !seller.receipts.closes_after(given) {
         return Ok(());
     }
+    let period = match invoice.kind {
+        // Its days are those from the payment on.
+        InvoiceKind::Start => {
+            let paid = subscription_store::find_invoice(unit, invoice.id).await?;
+            paid.map_or(invoice.period, |paid| paid.period)
+        }
+        InvoiceKind::Change | InvoiceKind::Renewal => invoice.period,
+    };
     let receipt = ClosingReceipt {
         id: ReceiptId::generate(context.clock),
         invoice_id: invoice.id,
         payment_row_id: attempt.id,
-        due_at: invoice.period.ends_at(),
+        due_at: period.ends_at(),
         state: ReceiptState::Waiting,
     };
     store::insert_receipt(unit, &receipt, context.clock.now()).await
@@ -164,8 +211,8 @@ async fn fail(
 ) -> Result<(), StoreError> {
     let now = context.clock.now();
     let code = failure_code(attempt, update);
-    store::record_status(unit, attempt.id, &update.payment_id, &update.status, None, now).await?;
-    store::end_attempt(unit, attempt.id, AttemptState::Failed, Some(&code), now).await?;
+    let payment = (update.payment_id.as_str(), &update.status);
+    store::decide_attempt(unit, attempt.id, payment, AttemptState::Failed, Some(&code), now).await?;
     if attempt.kind == AttemptKind::Form || attempt.is_withdrawn {
         return Ok(());
     }

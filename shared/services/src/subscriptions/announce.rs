@@ -3,7 +3,6 @@
 use chrono::NaiveDate;
 use flysk_domain::Clock;
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::events::{EventKind, SubscriptionChanged};
 use flysk_domain::platform::subscriptions::{
     Subscription, SubscriptionSettings, SubscriptionState, moscow_day,
@@ -13,7 +12,7 @@ use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::SubscriptionRow;
 
 use super::letters::tell_payer;
-use super::save::SubscriptionAction;
+use super::save::{Entry, SubscriptionAction};
 use crate::events::{NewEvent, emit};
 use crate::invoice_payments::find_chargeable_card;
 
@@ -76,19 +75,22 @@ fn days_before(action: SubscriptionAction, subscription: &Subscription, today: N
 }
 
 /// Records the event for the widget's backend and the letter to the payer, in the transaction of the change. `row` is the
-/// subscription after the change. While the widget sells no subscriptions, no event asks for a payment.
+/// subscription after the change. While the widget sells no subscriptions, no event asks for a payment. If the entry knows that the
+/// widget does not receive the event, nothing more is read for it.
 pub(super) async fn announce(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
     settings: &SubscriptionSettings,
     before: SubscriptionState,
     row: &SubscriptionRow,
-    (action, invoice): (SubscriptionAction, Option<InvoiceId>),
+    entry: &Entry<'_>,
 ) -> StoreResult<()> {
+    let Entry { action, invoice, sale, .. } = *entry;
     let (now, subscription) = (clock.now(), &row.subscription);
     let fell_due = before != SubscriptionState::PastDue && subscription.state == SubscriptionState::PastDue;
     let kinds = event_of(action).into_iter().chain(fell_due.then_some(EventKind::SubscriptionPastDue));
     let kinds = kinds.filter(|kind| !(settings.not_sold && kind.asks_for_payment()));
+    let kinds = kinds.filter(|kind| sale.is_none_or(|sale| sale.receives(*kind)));
     let access = subscription.access(now, settings);
     let is_charged =
         action == SubscriptionAction::RenewalUpcoming && find_chargeable_card(unit, row).await?.is_some();

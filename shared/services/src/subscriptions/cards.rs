@@ -44,21 +44,6 @@ pub async fn record_consent(
     Ok(consent.id)
 }
 
-/// Whether a card may be charged for a subscription now: it is the card for renewals, and a consent to it lives.
-///
-/// Locks subscription and consent, so that in the transaction that stores "charge sent" no card is unlinked meanwhile.
-pub async fn may_charge(
-    unit: &mut UnitOfWork,
-    subscription: SubscriptionId,
-    card: CardId,
-) -> StoreResult<bool> {
-    let row = subscriptions::lock_subscription(unit, subscription).await?;
-    if row.card_id != Some(card) {
-        return Ok(false);
-    }
-    Ok(subscriptions::find_consent_of_card(unit, subscription, card).await?.is_some())
-}
-
 /// Makes a saved card the one for renewals of a subscription that the caller has locked, if its owner agreed to that when
 /// paying `invoice`. An open renewal is charged with it at once.
 ///

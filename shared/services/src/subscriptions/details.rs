@@ -3,9 +3,10 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::platform::billing::BillingSettings;
 use flysk_domain::platform::subscriptions::{Access, Notice, PendingChange, SeatCount, SubscriptionSettings};
-use flysk_store::platform::subscriptions::{self, Invoice, Plan, PriceNotice, SubscriptionRow};
+use flysk_store::platform::subscriptions::{self, Invoice, Plan, PriceNotice, SubscriptionRow, WidgetSale};
 use flysk_store::platform::widgets::Widget;
 use flysk_store::{Conn, StoreResult};
+use serde_json::Value;
 
 use super::price_campaigns::price_announcement;
 use crate::invoice_payments::find_card_for;
@@ -36,16 +37,23 @@ pub struct SubscriptionDetails {
 /// The widget's settings for subscriptions, and whether it sells any at present. Invalid billing settings are the vendor's mistake
 /// and must not change who has access: the default settings apply, with an alert.
 pub fn settings_of(widget: &Widget) -> SubscriptionSettings {
-    SubscriptionSettings { not_sold: !widget.uses_subscriptions, ..stored_settings(widget) }
+    let stored = stored_settings(&widget.code, widget.billing.as_deref());
+    SubscriptionSettings { not_sold: !widget.uses_subscriptions, ..stored }
 }
 
-fn stored_settings(widget: &Widget) -> SubscriptionSettings {
-    let Some(billing) = &widget.billing else { return SubscriptionSettings::default() };
-    match BillingSettings::read(billing, &widget.code) {
+/// [`settings_of`] the widget that sells a subscription.
+pub(super) fn settings_of_sale(sale: &WidgetSale) -> SubscriptionSettings {
+    let stored = stored_settings(&sale.code, sale.billing.as_deref());
+    SubscriptionSettings { not_sold: !sale.uses_subscriptions, ..stored }
+}
+
+fn stored_settings(code: &str, billing: Option<&Value>) -> SubscriptionSettings {
+    let Some(billing) = billing else { return SubscriptionSettings::default() };
+    match BillingSettings::read(billing, code) {
         Ok(settings) => settings.subscriptions,
         Err(error) => {
             tracing::error!(
-                alert = "billing_settings", widget.code = %widget.code, error = %error,
+                alert = "billing_settings", widget.code = code, error = %error,
                 "invalid billing settings: default settings of subscriptions apply"
             );
             SubscriptionSettings::default()

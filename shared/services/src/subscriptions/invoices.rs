@@ -10,7 +10,8 @@ use flysk_domain::platform::subscriptions::{
 };
 use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_domain::trace::Trace;
-use flysk_queue::{Outbox, UnitOfWork};
+use flysk_jobs::platform::subscriptions::ChargeInvoice;
+use flysk_queue::{Job as _, Outbox, UnitOfWork};
 use flysk_store::platform::subscriptions::{self, Invoice, NewInvoice, SubscriptionRow};
 use flysk_store::platform::vendors;
 use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
@@ -117,9 +118,9 @@ pub(super) async fn void(
     Ok(())
 }
 
-/// Finds open invoices whose automatic charge is due.
+/// Finds open invoices whose automatic charge is due and waits in no job.
 pub async fn find_chargeable(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<InvoiceId>> {
-    subscriptions::list_chargeable(conn, now, limit).await
+    subscriptions::list_chargeable(conn, ChargeInvoice::KIND, now, limit).await
 }
 
 /// Stores the sealed address of an open invoice's receipts, and the hash that finds it.

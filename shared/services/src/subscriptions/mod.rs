@@ -29,7 +29,7 @@ mod trial;
 
 pub use apply::{ApplyError, ApplyOutcome, ApplyRequest, apply_quote};
 pub use cancel::{CancelError, cancel, discard_invoice, restore, withdraw_pending};
-pub use cards::{bind_card, may_charge, record_consent, unlink_card, unlink_saved_card};
+pub use cards::{bind_card, record_consent, unlink_card, unlink_saved_card};
 pub use closing_receipt::{LOST_RECEIPT_JOB_DELAY, ReceiptDecision, decide_receipt, receipt_needs_decision};
 pub use details::{SubscriptionDetails, SubscriptionFacts, load_details, load_facts, settings_of};
 pub(crate) use due::NOT_SOLD_DELAY;
@@ -58,5 +58,7 @@ pub use seats::{
     OccupiedSeat, free_blocked_seat, free_seat, list_occupied_seats, request_seat_check, take_seat,
 };
 pub use settle::{FailedCharge, SettleOutcome, Settlement, record_failed_charge, settle_invoice};
-pub(crate) use settle::{Locked, leave_to_payer, lock, lock_both, record_failed_locked, settle_locked};
+pub(crate) use settle::{
+    Locked, leave_to_payer, lock, lock_both, lock_for_charge, record_failed_locked, settle_locked,
+};
 pub use trial::{LosesAccess, list_losing_access, open_late_subscription, start_trial};

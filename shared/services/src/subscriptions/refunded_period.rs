@@ -29,7 +29,7 @@ pub(crate) async fn withdraw_prepaid(
     locked: &Locked,
     (requested_by, reason): (&str, &str),
 ) -> StoreResult<()> {
-    let Locked { row, invoice, settings } = locked;
+    let Locked { row, invoice, settings, .. } = locked;
     let is_ahead = invoice.kind == InvoiceKind::Renewal
         && row.subscription.prepaid.is_some()
         && invoice.period_no == row.subscription.period_no.saturating_add(1);
@@ -52,7 +52,7 @@ pub(crate) async fn restore_prepaid(
     clock: &dyn Clock,
     locked: &Locked,
 ) -> StoreResult<()> {
-    let Locked { row, invoice, settings } = locked;
+    let Locked { row, invoice, settings, .. } = locked;
     if invoice.kind != InvoiceKind::Renewal || !is_refunded_whole(invoice) {
         return Ok(());
     }

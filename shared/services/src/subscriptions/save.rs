@@ -7,9 +7,9 @@ pub use flysk_domain::platform::subscriptions::SubscriptionAction;
 use flysk_domain::platform::subscriptions::{Subscription, SubscriptionSettings};
 use flysk_domain::{Clock, TextEnum as _};
 use flysk_queue::UnitOfWork;
+use flysk_store::StoreResult;
 use flysk_store::platform::cache_invalidations::{self, Subject};
-use flysk_store::platform::subscriptions::{self, Action, SubscriptionRow};
-use flysk_store::{StoreError, StoreResult};
+use flysk_store::platform::subscriptions::{self, Action, SubscriptionRow, WidgetSale};
 use serde_json::{Value, json};
 
 use super::announce::announce;
@@ -50,11 +50,13 @@ pub(super) struct Entry<'a> {
     pub(super) reason: Option<&'a str>,
     pub(super) invoice: Option<InvoiceId>,
     pub(super) data: Value,
+    /// The widget, if the caller has read of it whether it receives events.
+    pub(super) sale: Option<&'a WidgetSale>,
 }
 
 impl<'a> Entry<'a> {
     pub(super) fn new(actor: Actor<'a>, action: SubscriptionAction) -> Self {
-        Self { actor, action, reason: None, invoice: None, data: json!({}) }
+        Self { actor, action, reason: None, invoice: None, data: json!({}), sale: None }
     }
 
     pub(super) fn about(self, invoice: InvoiceId) -> Self {
@@ -67,6 +69,10 @@ impl<'a> Entry<'a> {
 
     pub(super) fn with(self, data: Value) -> Self {
         Self { data, ..self }
+    }
+
+    pub(super) fn knowing(self, sale: &'a WidgetSale) -> Self {
+        Self { sale: Some(sale), ..self }
     }
 }
 
@@ -92,10 +98,14 @@ pub(super) async fn save(
             action = %entry.action, "subscription changed its state"
         );
     }
-    let written = subscriptions::find_subscription(unit, row.id).await?;
-    let written = written.ok_or(StoreError::WrongState { what: "subscription" })?;
-    let about = (entry.action, entry.invoice);
-    announce(unit, clock, settings, row.subscription.state, &written, about).await?;
+    let written = SubscriptionRow {
+        version: row.version.saturating_add(1),
+        subscription: new.clone(),
+        next_due_at,
+        updated_at: now,
+        ..row.clone()
+    };
+    announce(unit, clock, settings, row.subscription.state, &written, &entry).await?;
     Ok(written)
 }
 

@@ -1,6 +1,6 @@
 //! Effects of a payment's outcome on an invoice and its subscription.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
@@ -11,12 +11,13 @@ use flysk_domain::platform::subscriptions::{
 use flysk_domain::platform::tbank::ErrorClass;
 use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_queue::UnitOfWork;
-use flysk_store::platform::subscriptions::{self, Failure, Invoice, SubscriptionRow};
-use flysk_store::platform::widgets;
+use flysk_store::platform::subscriptions::{
+    self, ChargeBasis, Failure, Invoice, OpenAttempt, PayableInvoice, Seller, SubscriptionRow, WidgetSale,
+};
 use flysk_store::{StoreError, StoreResult};
 use serde_json::json;
 
-use super::details::settings_of;
+use super::details::settings_of_sale;
 use super::invoices::void_open_invoice;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 use crate::invoice_payments::withdraw;
@@ -45,19 +46,36 @@ pub enum SettleOutcome {
     Refund(RefundReason),
 }
 
-/// An invoice with its subscription, both locked.
+/// An invoice under the lock of its subscription, which every writer of the invoice holds.
 #[derive(Debug)]
 pub(crate) struct Locked {
     pub(crate) row: SubscriptionRow,
     pub(crate) invoice: Invoice,
     pub(crate) settings: SubscriptionSettings,
+    pub(crate) sale: WidgetSale,
+    pub(crate) seller: Seller,
+    /// The attempt that may still take money for the invoice.
+    pub(crate) open_attempt: Option<OpenAttempt>,
+    /// Whether a transfer invoice may wait for the money of the invoice.
+    pub(crate) awaits_transfer: bool,
+    /// Whether changes of the subscription wait for the next period.
+    pub(crate) has_pending_changes: bool,
 }
 
-/// Locks the subscription, then the invoice.
+impl From<PayableInvoice> for Locked {
+    fn from(found: PayableInvoice) -> Self {
+        let PayableInvoice { invoice, row, sale, seller, open_attempt, awaits_transfer, has_pending_changes } =
+            found;
+        let settings = settings_of_sale(&sale);
+        Self { row, invoice, settings, sale, seller, open_attempt, awaits_transfer, has_pending_changes }
+    }
+}
+
+/// Locks the subscription of an invoice.
 pub(crate) async fn lock(unit: &mut UnitOfWork, id: InvoiceId) -> StoreResult<Locked> {
-    let found = subscriptions::find_invoice(unit, id).await?;
-    let found = found.ok_or(StoreError::WrongState { what: "invoice" })?;
-    lock_both(unit, found.subscription_id, id).await
+    let found = subscriptions::find_subscription_of_invoice(unit, id).await?;
+    let (subscription, _) = found.ok_or(StoreError::WrongState { what: "invoice" })?;
+    lock_both(unit, subscription, id).await
 }
 
 /// [`lock`] for a caller that knows the subscription.
@@ -66,11 +84,19 @@ pub(crate) async fn lock_both(
     subscription: SubscriptionId,
     id: InvoiceId,
 ) -> StoreResult<Locked> {
-    let row = subscriptions::lock_subscription(unit, subscription).await?;
-    let invoice = subscriptions::lock_invoice(unit, id).await?;
-    let widget =
-        widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
-    Ok(Locked { row, invoice, settings: settings_of(&widget) })
+    let found = subscriptions::lock_payable_invoice(unit, subscription, id).await?;
+    Ok(found.ok_or(StoreError::WrongState { what: "invoice" })?.into())
+}
+
+/// [`lock_both`] for the beginning of a charge today: reads what else it begins with.
+pub(crate) async fn lock_for_charge(
+    unit: &mut UnitOfWork,
+    subscription: SubscriptionId,
+    id: InvoiceId,
+    today: NaiveDate,
+) -> StoreResult<ChargeBasis> {
+    let found = subscriptions::lock_charge_basis(unit, subscription, id, today).await?;
+    found.ok_or(StoreError::WrongState { what: "invoice" })
 }
 
 /// Takes the money of an invoice: the one function for forms, charges, notifications, reconciliation and operators.
@@ -95,7 +121,7 @@ pub(crate) async fn settle_locked(
     locked: &Locked,
     settlement: Settlement<'_>,
 ) -> StoreResult<SettleOutcome> {
-    let Locked { row, invoice, settings } = locked;
+    let Locked { row, invoice, settings, .. } = locked;
     let paid_on = moscow_day(settlement.paid_at);
     let decision = late_payment(PaidInvoice {
         invoice: invoice.state,
@@ -114,11 +140,12 @@ pub(crate) async fn settle_locked(
             let (paid_at, now) = (settlement.paid_at, clock.now());
             subscriptions::mark_invoice_paid(unit, invoice.id, period, settlement.means, paid_at, now)
                 .await?;
-            withdraw_others(unit, clock, invoice.id, settlement).await?;
+            withdraw_others(unit, clock, locked, settlement).await?;
             clear_effected(unit, clock, locked, settlement.actor).await?;
             let entry = Entry::new(settlement.actor, action)
                 .about(invoice.id)
-                .with(json!({ "total_kopecks": invoice.total, "means": settlement.means }));
+                .with(json!({ "total_kopecks": invoice.total, "means": settlement.means }))
+                .knowing(&locked.sale);
             save(unit, clock, settings, row, &new, entry).await?;
             Ok(SettleOutcome::Settled)
         }
@@ -160,6 +187,9 @@ async fn clear_effected(
     actor: Actor<'_>,
 ) -> StoreResult<()> {
     let Locked { row, invoice, .. } = locked;
+    if !locked.has_pending_changes {
+        return Ok(());
+    }
     if invoice.kind != InvoiceKind::Change {
         return subscriptions::clear_pending(unit, row.id).await;
     }
@@ -205,7 +235,7 @@ async fn reopen(
     locked: &Locked,
     settlement: Settlement<'_>,
 ) -> StoreResult<SettleOutcome> {
-    let Locked { row, invoice, settings } = locked;
+    let Locked { row, invoice, settings, .. } = locked;
     let Ok(reopened) = row.subscription.reopened(invoice.terms, invoice.period) else {
         return return_money(unit, clock, locked, settlement, RefundReason::TooLate).await;
     };
@@ -213,7 +243,7 @@ async fn reopen(
     void_open_invoice(unit, clock, row, Actor::System, "reopened").await?;
     subscriptions::reopen_invoice_as_paid(unit, invoice, settlement.means, settlement.paid_at, clock.now())
         .await?;
-    withdraw_others(unit, clock, invoice.id, settlement).await?;
+    withdraw_others(unit, clock, locked, settlement).await?;
     subscriptions::clear_pending(unit, row.id).await?;
     let entry = Entry::new(settlement.actor, SubscriptionAction::Reopened).about(invoice.id);
     save(unit, clock, settings, row, &reopened, entry).await?;
@@ -229,11 +259,14 @@ async fn reopen(
 async fn withdraw_others(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
-    invoice: InvoiceId,
+    locked: &Locked,
     settlement: Settlement<'_>,
 ) -> StoreResult<()> {
-    withdraw(unit, invoice).await?;
-    if settlement.means != TRANSFER_MEANS {
+    let invoice = locked.invoice.id;
+    if locked.open_attempt.is_some() {
+        withdraw(unit, invoice).await?;
+    }
+    if locked.awaits_transfer && settlement.means != TRANSFER_MEANS {
         let subject = PaymentSubject::Invoice(invoice);
         Box::pin(withdraw_waiting(unit, clock, subject, "paid_otherwise")).await?;
     }
@@ -304,7 +337,7 @@ pub(crate) async fn record_failed_locked(
     locked: &Locked,
     failed: FailedCharge<'_>,
 ) -> StoreResult<Option<DateTime<Utc>>> {
-    let Locked { row, invoice, settings } = locked;
+    let Locked { row, invoice, settings, .. } = locked;
     if invoice.state != InvoiceState::Open {
         return Ok(None);
     }
@@ -342,16 +375,16 @@ pub(crate) async fn record_failed_locked(
 pub(crate) async fn leave_to_payer(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
-    invoice: &Invoice,
+    locked: &Locked,
 ) -> StoreResult<()> {
-    let Locked { row, settings, .. } = lock_both(unit, invoice.subscription_id, invoice.id).await?;
+    let Locked { row, invoice, settings, .. } = locked;
     subscriptions::set_charge_at(unit, invoice.id, None, clock.now()).await?;
     if row.subscription.state != SubscriptionState::Renewing || row.subscription.needs_person {
         return Ok(());
     }
     let new = Subscription { last_charge_on: None, ..row.subscription.charge_failed() };
     let entry = Entry::new(Actor::System, SubscriptionAction::CardNotChargeable).about(invoice.id);
-    save(unit, clock, &settings, &row, &new, entry).await.map(drop)
+    save(unit, clock, settings, row, &new, entry).await.map(drop)
 }
 
 /// A number that is stable for the subscription, to spread charges over time.

@@ -91,7 +91,7 @@ impl World {
         let mut unit = self.unit().await;
         let begun = begin_charge(&mut unit, &self.clock, invoice).await.unwrap();
         unit.commit().await.unwrap();
-        begun
+        begun.map(|begun| begun.attempt)
     }
 
     pub(super) async fn refund(

@@ -18,8 +18,8 @@ use flysk_domain::{Clock as _, ManualClock};
 use flysk_queue::{Outbox, UnitOfWork};
 use flysk_services::subscriptions::{
     Actor, ApplyError, ApplyOutcome, ApplyRequest, FailedCharge, SettleOutcome, Settlement, apply_quote,
-    begin_sale, bind_card, create_quote, find_chargeable, find_due, may_charge, perform_due_step,
-    record_consent, record_failed_charge, settings_of, settle_invoice, start_trial,
+    begin_sale, bind_card, create_quote, find_chargeable, find_due, perform_due_step, record_consent,
+    record_failed_charge, settings_of, settle_invoice, start_trial,
 };
 use flysk_services::widgets::{Registration, WidgetRegistry};
 use flysk_store::platform::installs;
@@ -258,7 +258,9 @@ impl World {
 
     pub(crate) async fn may_charge(&self, card: CardId) -> bool {
         let mut unit = self.unit().await;
-        may_charge(&mut unit, self.row().await.id, card).await.unwrap()
+        let row = self.lock(&mut unit).await;
+        let consented = invoice_payments::lock_consented_card(&mut unit, card, row.id).await.unwrap();
+        row.card_id == Some(card) && consented.is_some()
     }
 
     pub(crate) async fn fail(&self, invoice: InvoiceId, class: ErrorClass) -> Option<DateTime<Utc>> {

@@ -15,7 +15,9 @@ use chrono::{DateTime, Utc};
 use flysk_domain::UnknownText;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
+use sqlx::QueryBuilder;
 
+use crate::listed::in_few_lengths;
 use crate::{Conn, StoreError, StoreResult};
 
 pub use attempts::{AttemptOutcome, AttemptRow, EndedAttempt, list_attempts, prune_attempts, record_attempt};
@@ -26,8 +28,8 @@ pub use claim::{
 pub use depth::{Depth, Slice, count_slice};
 pub use group::{Claim, claim_many, complete_many};
 pub use operate::{
-    JobRow, cancel, cancel_unstarted, cancel_waiting, expedite, find, list, list_by_correlation, prune,
-    replace, replay, reschedule,
+    JobRow, cancel, cancel_unstarted, cancel_waiting, cancel_waiting_of, expedite, find, list,
+    list_by_correlation, prune, replace, replay, reschedule,
 };
 pub use relay::{
     DueJob, WaitingJob, defer_push, list_by_tenant, list_by_tenant_after, list_by_tenant_from, list_deferred,
@@ -115,4 +117,35 @@ pub async fn insert(conn: &mut Conn, job: &NewJob<'_>) -> StoreResult<bool> {
         Err(StoreError::Duplicate { key }) if key == "jobs_waiting_key" => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Inserts jobs, except those of whose kind and dedup key one waits already: those are left out.
+pub async fn insert_many(conn: &mut Conn, jobs: &[NewJob<'_>]) -> StoreResult<()> {
+    for rows in in_few_lengths(jobs) {
+        let mut query = QueryBuilder::new(
+            "INSERT INTO jobs (id, kind, queue, priority, payload, state, max_attempts, run_at, push_at, dedup_key,
+                               waiting_key, tenant, correlation_id, traceparent, created_at) ",
+        );
+        query.push_values(rows, |mut row, job| {
+            row.push_bind(job.id.to_string())
+                .push_bind(job.kind)
+                .push_bind(job.queue)
+                .push_bind(job.priority)
+                .push_bind(sqlx::types::Json(job.payload))
+                .push_bind("queued")
+                .push_bind(job.max_attempts)
+                .push_bind(job.run_at)
+                .push_bind(job.push_at)
+                .push_bind(job.dedup_key)
+                .push_bind(job.dedup_key)
+                .push_bind(job.tenant)
+                .push_bind(&job.trace.correlation_id)
+                .push_bind(job.trace.traceparent.as_deref())
+                .push_bind(job.created_at);
+        });
+        // Ids are new, so a row that is there already has the dedup key.
+        query.push(" ON DUPLICATE KEY UPDATE id = id");
+        query.build().execute(&mut *conn).await?;
+    }
+    Ok(())
 }

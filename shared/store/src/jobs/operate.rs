@@ -227,6 +227,27 @@ pub async fn cancel_waiting(
     Ok(query.build().execute(conn).await?.rows_affected())
 }
 
+/// Cancels the waiting jobs of a kind with one of these dedup keys; returns how many. The index is named, so that no others are locked.
+pub async fn cancel_waiting_of(
+    conn: &mut Conn,
+    kind: &str,
+    dedup_keys: &[String],
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<u64> {
+    if dedup_keys.is_empty() {
+        return Ok(0);
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "UPDATE jobs FORCE INDEX (jobs_waiting_key) SET state = 'cancelled', waiting_key = NULL, finished_at = ",
+    );
+    query.push_bind(now).push(", push_at = ").push_bind(now);
+    query.push(", last_error = ").push_bind(reason.to_owned());
+    query.push(" WHERE state = 'queued' AND kind = ").push_bind(kind.to_owned()).push(" AND waiting_key");
+    push_in(&mut query, dedup_keys.iter().cloned());
+    Ok(query.build().execute(conn).await?.rows_affected())
+}
+
 /// Deletes at most `limit` jobs that ended in `state` before `before`, with their recorded attempts; returns how many jobs.
 ///
 /// They are found by `push_at`, which is the time of the end in an ended job. Releases before that left the time of the last

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::{VendorId, WidgetId};
+use flysk_domain::id::{InstallId, VendorId, WidgetId};
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::events::EventKind;
 use serde_json::Value;
@@ -85,13 +85,18 @@ impl Widget {
 
     /// Whether the widget receives this kind of event.
     pub fn receives(&self, kind: EventKind) -> bool {
-        if !kind.is_optional() {
-            return true;
-        }
-        match &self.event_kinds {
-            Some(chosen) => chosen.0.iter().any(|one| one == kind.as_str()),
-            None => EventKind::DEFAULT.contains(&kind),
-        }
+        receives(self.event_kinds.as_ref().map(|kinds| kinds.0.as_slice()), kind)
+    }
+}
+
+/// Whether a widget that has chosen these kinds of events receives this one.
+pub(crate) fn receives(chosen: Option<&[String]>, kind: EventKind) -> bool {
+    if !kind.is_optional() {
+        return true;
+    }
+    match chosen {
+        Some(chosen) => chosen.iter().any(|one| one == kind.as_str()),
+        None => EventKind::DEFAULT.contains(&kind),
     }
 }
 
@@ -235,6 +240,18 @@ pub async fn find(conn: &mut Conn, id: WidgetId) -> StoreResult<Option<Widget>> 
         .bind(id.to_string())
         .fetch_optional(conn)
         .await?)
+}
+
+/// Reads the widget of an install, without a lock.
+pub async fn find_of_install(conn: &mut Conn, install: InstallId) -> StoreResult<Option<Widget>> {
+    Ok(sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        " FROM widgets w JOIN installs i ON i.widget_id = w.id WHERE i.id = ?"
+    ))
+    .bind(install.to_string())
+    .fetch_optional(conn)
+    .await?)
 }
 
 /// Reads the row with this unique code, without a lock.

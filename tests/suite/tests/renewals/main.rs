@@ -19,6 +19,7 @@ mod letters;
 mod limits;
 mod receipts;
 mod reconciliation;
+mod statements;
 mod transfer_faults;
 mod transfers;
 mod year;

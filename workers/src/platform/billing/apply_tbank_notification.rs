@@ -1,19 +1,19 @@
 //! Performs `billing.apply_tbank_notification`.
 //!
 //! Harmless when run twice: a notification is marked in the transaction that applies it, and a purchase is credited
-//! under its lock while it has no lots.
+//! under its lock while it has no lots. One that tells nothing new of a paid attempt is only marked.
 
 use flysk_clients::tbank::{Notification, PaymentNotification};
 use flysk_crypto::aad;
 use flysk_domain::id::NotificationId;
+use flysk_domain::platform::invoice_payments::PaymentStep;
 use flysk_jobs::platform::billing::ApplyTbankNotification;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
-use flysk_store::platform::purchases::{self, NotificationRow, NotificationState};
-use secrecy::ExposeSecret as _;
-
-use flysk_services::invoice_payments;
+use flysk_services::invoice_payments::{ignore_update, step_label};
 use flysk_services::purchases::action_label;
 use flysk_store::platform::invoice_payments::{self as attempt_store, Attempt};
+use flysk_store::platform::purchases::{self, NotificationRow, NotificationState};
+use secrecy::ExposeSecret as _;
 
 use super::apply_payment_update;
 use super::keyring_unavailable;
@@ -22,51 +22,49 @@ use crate::platform::subscriptions;
 
 impl JobHandler<App> for ApplyTbankNotification {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
-        let row =
-            purchases::find_notification(&mut *run.pool().acquire().await?, self.notification_id).await?;
-        let Some(row) = row else { return Ok(JobOutcome::skip("the notification is gone")) };
+        let mut conn = run.pool().acquire().await?;
+        let found = purchases::find_notification_of_paid(&mut conn, self.notification_id).await?;
+        let Some((row, paid)) = found else { return Ok(JobOutcome::skip("the notification is gone")) };
         if row.state != NotificationState::New {
             return Ok(JobOutcome::skip("already applied"));
         }
         let notification = open_notification(app, &row)?;
-        let mut unit = run.begin().await?;
-        match &notification {
-            Notification::Payment(payment) => apply_payment(&mut unit, app, &row, payment).await?,
-            Notification::Fiscalized(receipt) if receipt.success => {
-                mark_notification(
-                    &mut unit,
-                    app,
-                    row.id,
-                    NotificationState::Applied,
-                    "the receipt is printed",
-                )
-                .await?;
-            }
-            Notification::Fiscalized(_) => {
-                metrics::counter!("flysk_tbank_receipts_failed_total").increment(1);
-                tracing::error!(order.id = %row.key.order_id, "fiscal receipt failed at the cash register");
-                mark_notification(
-                    &mut unit,
-                    app,
-                    row.id,
-                    NotificationState::Applied,
-                    "the receipt was not printed",
-                )
-                .await?;
-            }
-            Notification::CardBound(_) | Notification::AccountBound(_) => {
-                mark_notification(
-                    &mut unit,
-                    app,
-                    row.id,
-                    NotificationState::Ignored,
-                    "card binding is not used",
-                )
-                .await?;
-            }
+        if let (Notification::Payment(payment), Some(paid)) = (&notification, &paid)
+            && let Some(step) = ignore_update(paid.snapshot(), &payment.update)
+        {
+            // Nothing else is written, and a run after a crash finds it marked.
+            let (state, note) = (NotificationState::Applied, step_label(step));
+            purchases::mark_notifications(&mut conn, &[row.id], state, note, run.now()).await?;
+            return Ok(JobOutcome::Done);
         }
+        drop(conn);
+        let mut unit = run.begin().await?;
+        apply(&mut unit, app, &row, &notification).await?;
         run.done(unit).await
     }
+}
+
+async fn apply(
+    unit: &mut UnitOfWork,
+    app: &App,
+    row: &NotificationRow,
+    notification: &Notification,
+) -> Result<(), JobError> {
+    let (state, note) = match notification {
+        Notification::Payment(payment) => return apply_payment(unit, app, row, payment).await,
+        Notification::Fiscalized(receipt) if receipt.success => {
+            (NotificationState::Applied, "the receipt is printed")
+        }
+        Notification::Fiscalized(_) => {
+            metrics::counter!("flysk_tbank_receipts_failed_total").increment(1);
+            tracing::error!(order.id = %row.key.order_id, "fiscal receipt failed at the cash register");
+            (NotificationState::Applied, "the receipt was not printed")
+        }
+        Notification::CardBound(_) | Notification::AccountBound(_) => {
+            (NotificationState::Ignored, "card binding is not used")
+        }
+    };
+    mark_notification(unit, app, row.id, state, note).await
 }
 
 async fn apply_payment(
@@ -75,14 +73,19 @@ async fn apply_payment(
     row: &NotificationRow,
     notification: &PaymentNotification,
 ) -> Result<(), JobError> {
+    if let Some(attempt) = find_attempt_of_order(unit, &row.terminal_key, &notification.order_id).await? {
+        let step = subscriptions::apply(unit, app, &attempt, &notification.update).await?;
+        let (state, note) = (NotificationState::Applied, step_label(step));
+        if step == PaymentStep::Ignore {
+            // The answer to the charge may have marked it, too.
+            purchases::mark_notifications(unit, &[row.id], state, note, app.clock().now()).await?;
+            return Ok(());
+        }
+        return mark_notification(unit, app, row.id, state, note).await;
+    }
     // Orders are stored before the request to T-Bank, so an unknown order belongs to another system.
     let found = purchases::find_purchase_of_order(unit, &row.terminal_key, &notification.order_id).await?;
     let Some(purchase) = found else {
-        if let Some(attempt) = find_attempt_of_order(unit, &row.terminal_key, &notification.order_id).await? {
-            let step = subscriptions::apply(unit, app, &attempt, &notification.update).await?;
-            let note = invoice_payments::step_label(step);
-            return mark_notification(unit, app, row.id, NotificationState::Applied, note).await;
-        }
         metrics::counter!("flysk_tbank_notifications_unknown_total").increment(1);
         tracing::warn!(notification.id = %row.id, "notification for an unknown order");
         return mark_notification(unit, app, row.id, NotificationState::Ignored, "unknown order").await;
@@ -109,11 +112,12 @@ async fn mark_notification(
     state: NotificationState,
     note: &str,
 ) -> Result<(), JobError> {
-    Ok(purchases::mark_notification(unit, id, state, note, app.clock().now()).await?)
+    let marked = purchases::mark_notifications(unit, &[id], state, note, app.clock().now()).await?;
+    if marked == 1 { Ok(()) } else { Err(JobError::retry("another run has applied the notification")) }
 }
 
 /// The body was verified before it was stored; encryption with associated data protects it from changes since.
-fn open_notification(app: &App, row: &NotificationRow) -> Result<Notification, JobError> {
+pub(crate) fn open_notification(app: &App, row: &NotificationRow) -> Result<Notification, JobError> {
     let body =
         app.keyring.open(&row.body_sealed, &aad::notification_body(row.id)).map_err(keyring_unavailable)?;
     Notification::read_verified(body.expose_secret().as_bytes())

@@ -10,6 +10,8 @@ mod reconciliation;
 mod refund_payment;
 mod verify_subscriptions;
 
+pub(crate) use self::apply_tbank_notification::open_notification;
+
 use std::time::Duration;
 
 use flysk_crypto::KeyringError;

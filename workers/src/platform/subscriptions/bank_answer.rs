@@ -10,7 +10,7 @@ use flysk_domain::platform::purchases::{Discrepancy, PaymentUpdate, UpdateSource
 use flysk_domain::platform::tbank::{PaymentOutcome, PaymentStatus};
 use flysk_jobs::platform::subscriptions::QueryInvoicePayment;
 use flysk_queue::{JobError, UnitOfWork};
-use flysk_services::invoice_payments::{ApplyUpdateError, apply_update};
+use flysk_services::invoice_payments::{ApplyUpdateError, apply_to_attempt};
 use flysk_services::purchases::PaymentContext;
 use flysk_store::platform::invoice_payments::{self, Attempt};
 use flysk_store::platform::{subscriptions, vendors};
@@ -21,7 +21,7 @@ use crate::job_error::IntoJobError as _;
 /// Retry delay while an operator repairs the key ring or the configuration.
 const CONFIG_RETRY_DELAY: Duration = Duration::from_mins(5);
 
-/// Applies an update to an attempt.
+/// Applies an update to an attempt that was read before, however long ago.
 pub(crate) async fn apply(
     unit: &mut UnitOfWork,
     app: &App,
@@ -29,7 +29,7 @@ pub(crate) async fn apply(
     update: &PaymentUpdate,
 ) -> Result<PaymentStep, JobError> {
     let context = PaymentContext { keyring: &app.keyring, clock: app.clock() };
-    apply_update(unit, context, attempt.id, update).await.map_err(|error| match error {
+    apply_to_attempt(unit, context, attempt, update).await.map_err(|error| match error {
         ApplyUpdateError::Keyring(error) => keyring_unavailable(&error),
         ApplyUpdateError::Store(error) => error.into(),
     })

@@ -10,59 +10,72 @@
 
 use flysk_clients::tbank::{ChargeRequest, TBankError};
 use flysk_domain::failure_action::FailureAction;
-use flysk_domain::id::InvoiceId;
-use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, next_query};
+use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, PaymentStep, next_query};
 use flysk_domain::platform::tbank::{ErrorClass, PaymentOutcome};
 use flysk_jobs::platform::subscriptions::{ChargeInvoice, QueryInvoicePayment};
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
-use flysk_services::invoice_payments::{begin_charge, permit_charge, postpone_charge};
+use flysk_services::invoice_payments::{ReceiptFacts, begin_charge_of, permit_charge, postpone_charge};
 use flysk_services::subscriptions::{self, FailedCharge};
 use flysk_store::platform::invoice_payments::{self as store, Attempt};
+use flysk_store::platform::subscriptions as subscription_store;
 use secrecy::SecretString;
 
 use super::bank_answer::{
     apply, ask, begin_cancelling_other_amount, declined, keyring_unavailable, lock, lock_unopened,
 };
-use super::earlier::settle_earlier;
+use super::earlier::{may_have_succeeded, settle_earlier};
+use super::receipts::{charge_request, find_facts};
+use super::told_before::settle_told_before;
 use crate::App;
+use crate::acquiring::Acquiring;
 use crate::job_error::IntoJobError as _;
 
 impl JobHandler<App> for ChargeInvoice {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
-        let open = store::find_open_attempt(&mut *run.pool().acquire().await?, self.invoice_id).await?;
-        if open.is_some() {
-            postpone(run, app, self.invoice_id).await?;
+        let mut unit = run.begin().await?;
+        let found = subscription_store::find_subscription_of_invoice(&mut unit, self.invoice_id).await?;
+        let Some((subscription, is_tried)) = found else {
+            return Ok(JobOutcome::skip("the invoice is gone"));
+        };
+        let attempts =
+            if is_tried { store::list_attempts(&mut unit, self.invoice_id).await? } else { Vec::new() };
+        if let Some(open) = attempts.iter().find(|attempt| attempt.state.is_open()) {
+            postpone_charge(&mut unit, app.clock(), self.invoice_id).await?;
+            unit.commit().await?;
+            return go_on(run, app, open).await;
         }
-        match open {
-            None => {
-                if settle_earlier(run, app, self.invoice_id).await? {
-                    postpone(run, app, self.invoice_id).await?;
-                    return Ok(JobOutcome::skip("an earlier attempt has paid the invoice"));
-                }
-                let mut unit = run.begin().await?;
-                let begun = begin_charge(&mut unit, app.clock(), self.invoice_id).await?;
-                let Some(attempt) = begun else { return run.done(unit).await };
+        if attempts.iter().any(may_have_succeeded) {
+            // No transaction spans the questions to the bank.
+            unit.commit().await?;
+            let is_paid = settle_earlier(run, app, &attempts).await?;
+            unit = run.begin().await?;
+            if is_paid {
+                postpone_charge(&mut unit, app.clock(), self.invoice_id).await?;
                 unit.commit().await?;
-                init(run, app, &attempt).await
+                return Ok(JobOutcome::skip("an earlier attempt has paid the invoice"));
             }
-            Some(attempt) if attempt.kind == AttemptKind::Form => {
-                Ok(JobOutcome::skip("the payer is on the bank's form"))
-            }
-            Some(attempt) if attempt.is_withdrawn => Ok(JobOutcome::skip("the attempt is withdrawn")),
-            Some(attempt) => match attempt.state {
-                AttemptState::Opening => resume(run, app, &attempt).await,
-                AttemptState::Charging => ask_and_apply(run, app, &attempt).await,
-                _ => Ok(JobOutcome::skip("the attempt is being decided")),
-            },
         }
+        let begun = begin_charge_of(&mut unit, app.clock(), subscription, self.invoice_id).await?;
+        let Some(begun) = begun else { return run.done(unit).await };
+        unit.commit().await?;
+        let acquiring = app.acquiring_of(&begun.attempt.terminal_key).await?;
+        init(run, app, &acquiring, &begun.attempt, begun.facts).await
     }
 }
 
-/// The charge cannot begin now.
-async fn postpone(run: &JobContext, app: &App, invoice_id: InvoiceId) -> Result<(), JobError> {
-    let mut unit = run.begin().await?;
-    postpone_charge(&mut unit, app.clock(), invoice_id).await?;
-    Ok(unit.commit().await?)
+/// Goes on with the attempt of the invoice that may still take money.
+async fn go_on(run: &JobContext, app: &App, open: &Attempt) -> JobResult {
+    if open.kind == AttemptKind::Form {
+        return Ok(JobOutcome::skip("the payer is on the bank's form"));
+    }
+    if open.is_withdrawn {
+        return Ok(JobOutcome::skip("the attempt is withdrawn"));
+    }
+    match open.state {
+        AttemptState::Opening => resume(run, app, open).await,
+        AttemptState::Charging => ask_and_apply(run, app, open).await,
+        _ => Ok(JobOutcome::skip("the attempt is being decided")),
+    }
 }
 
 /// An earlier run may have called `Init`: adopts its payment.
@@ -72,12 +85,15 @@ async fn resume(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
     let order = acquiring.bank.check_order(&attempt.id.to_string()).await;
     let order = order.map_err(TBankError::into_job_error)?;
     match order.payments.as_slice() {
-        [] => init(run, app, attempt).await,
+        [] => {
+            let facts = find_facts(run, attempt).await?;
+            init(run, app, &acquiring, attempt, facts).await
+        }
         [payment] if payment.status.outcome() == PaymentOutcome::NotStarted => {
             if payment.amount.is_some_and(|amount| amount != attempt.amount) {
                 return cancel_other_amount(run, attempt, &payment.payment_id).await;
             }
-            send_charge(run, app, attempt, &payment.payment_id.clone()).await
+            send_charge(run, app, &acquiring, attempt, &payment.payment_id).await
         }
         [payment] => {
             let mut unit = run.begin().await?;
@@ -88,9 +104,14 @@ async fn resume(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
     }
 }
 
-async fn init(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
-    let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
-    let request = super::receipts::charge_request(run, app, &acquiring, attempt).await?;
+async fn init(
+    run: &JobContext,
+    app: &App,
+    acquiring: &Acquiring,
+    attempt: &Attempt,
+    facts: ReceiptFacts,
+) -> JobResult {
+    let request = charge_request(app, acquiring, attempt, facts)?;
     app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
     match acquiring.bank.init(&request).await {
         Ok(payment) => {
@@ -101,7 +122,7 @@ async fn init(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
             if payment.amount.is_some_and(|amount| amount != attempt.amount) {
                 return cancel_other_amount(run, attempt, &payment.payment_id).await;
             }
-            send_charge(run, app, attempt, &payment.payment_id).await
+            send_charge(run, app, acquiring, attempt, &payment.payment_id).await
         }
         Err(error) if error.outcome() == FailureAction::GiveUp => refused(run, app, attempt, &error).await,
         // The next run calls `CheckOrder` before `Init`.
@@ -110,7 +131,13 @@ async fn init(run: &JobContext, app: &App, attempt: &Attempt) -> JobResult {
 }
 
 /// Stores that the charge is about to be sent, if it is still permitted, and sends it.
-async fn send_charge(run: &JobContext, app: &App, attempt: &Attempt, payment_id: &str) -> JobResult {
+async fn send_charge(
+    run: &JobContext,
+    app: &App,
+    acquiring: &Acquiring,
+    attempt: &Attempt,
+    payment_id: &str,
+) -> JobResult {
     let now = run.now();
     let mut unit = run.begin().await?;
     let Some(card) = permit_charge(&mut unit, app.clock(), attempt).await? else {
@@ -125,13 +152,15 @@ async fn send_charge(run: &JobContext, app: &App, attempt: &Attempt, payment_id:
     let query_at = wait.map_or(now, |wait| now + wait);
     store::begin_charging(&mut unit, attempt.id, payment_id, query_at, now).await?;
     unit.commit().await?;
-    let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
     app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;
     let request = ChargeRequest { payment_id: payment_id.to_owned(), rebill_id };
     match acquiring.bank.charge(&request).await {
         Ok(payment) if payment.payment_id == payment_id => {
+            let answer = payment.update();
             let mut unit = run.begin().await?;
-            apply(&mut unit, app, attempt, &payment.update()).await?;
+            if apply(&mut unit, app, attempt, &answer).await? == PaymentStep::Settle {
+                settle_told_before(&mut unit, app, attempt, &answer).await?;
+            }
             run.done(unit).await
         }
         Ok(_) => ask_and_apply(run, app, attempt).await,

@@ -73,9 +73,9 @@ impl Tick<'_> {
             let limit = JOBS_PER_TRANSACTION;
             let claimed = invoice_payments::claim_queries(&mut unit, self.now, again_at, limit).await?;
             let is_last = claimed.len() < limit as usize;
-            for attempt_id in claimed {
-                unit.enqueue(&QueryInvoicePayment { attempt_id }).await?;
-            }
+            let jobs: Vec<_> =
+                claimed.into_iter().map(|attempt_id| QueryInvoicePayment { attempt_id }).collect();
+            unit.enqueue_all(&jobs).await?;
             unit.commit().await?;
             if is_last {
                 break;
@@ -91,9 +91,9 @@ impl Tick<'_> {
             let limit = JOBS_PER_TRANSACTION;
             let claimed = invoice_payments::claim_receipts(&mut unit, self.now, again_at, limit).await?;
             let is_last = claimed.len() < limit as usize;
-            for receipt_id in claimed {
-                unit.enqueue(&SendClosingReceipt { receipt_id }).await?;
-            }
+            let jobs: Vec<_> =
+                claimed.into_iter().map(|receipt_id| SendClosingReceipt { receipt_id }).collect();
+            unit.enqueue_all(&jobs).await?;
             unit.commit().await?;
             if is_last {
                 break;
@@ -111,9 +111,7 @@ impl Tick<'_> {
     async fn enqueue_all<J: Job>(&self, jobs: &[J]) -> Result<(), JobError> {
         for some in jobs.chunks(JOBS_PER_TRANSACTION as usize) {
             let mut unit = self.run.begin().await?;
-            for job in some {
-                unit.enqueue(job).await?;
-            }
+            unit.enqueue_all(some).await?;
             unit.commit().await?;
         }
         Ok(())

@@ -6,11 +6,10 @@
 use std::time::Duration;
 
 use flysk_clients::tbank::TBankError;
-use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::invoice_payments::AttemptState;
 use flysk_domain::platform::tbank::{PaymentOutcome, PaymentStatus};
 use flysk_queue::{JobContext, JobError};
-use flysk_store::platform::invoice_payments as store;
+use flysk_store::platform::invoice_payments::Attempt;
 
 use super::bank_answer::{apply, belongs_to_nobody};
 use super::missing_card::ask_for_card;
@@ -20,19 +19,20 @@ use crate::job_error::IntoJobError as _;
 /// Delay while the bank processes an earlier attempt that counted as failed.
 const IN_PROGRESS_DELAY: Duration = Duration::from_mins(5);
 
+/// Whether the payment of an attempt can have succeeded after it counted as failed.
+pub(super) fn may_have_succeeded(attempt: &Attempt) -> bool {
+    attempt.state == AttemptState::Failed && attempt.payment_id.is_some()
+}
+
 /// Queries the failed attempts of an invoice, and applies a payment that succeeded nevertheless. `true`: there
 /// was one, and no other attempt is needed.
 pub(super) async fn settle_earlier(
     run: &JobContext,
     app: &App,
-    invoice: InvoiceId,
+    attempts: &[Attempt],
 ) -> Result<bool, JobError> {
-    let attempts = store::list_attempts(&mut *run.pool().acquire().await?, invoice).await?;
     let mut is_first = true;
-    for attempt in &attempts {
-        if attempt.state != AttemptState::Failed || attempt.payment_id.is_none() {
-            continue;
-        }
+    for attempt in attempts.iter().filter(|attempt| may_have_succeeded(attempt)) {
         if belongs_to_nobody(app, &attempt.terminal_key).await? {
             metrics::counter!("flysk_invoice_payments_unasked_total").increment(1);
             tracing::error!(

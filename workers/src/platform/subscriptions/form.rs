@@ -27,7 +27,8 @@ impl JobHandler<App> for OpenInvoiceForm {
         }
         let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
         let request = super::receipts::form_request(run, app, &acquiring, &attempt).await?;
-        if settle_earlier(run, app, attempt.invoice_id).await? {
+        let attempts = store::list_attempts(&mut *run.pool().acquire().await?, attempt.invoice_id).await?;
+        if settle_earlier(run, app, &attempts).await? {
             return Ok(JobOutcome::skip("an earlier attempt has paid the invoice"));
         }
         app.wait_for_bank_permit(&attempt.terminal_key, &attempt.id.to_string()).await?;

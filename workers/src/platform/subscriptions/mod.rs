@@ -14,5 +14,6 @@ mod receipt;
 mod receipts;
 mod reconcile;
 mod refund;
+mod told_before;
 
 pub(crate) use bank_answer::apply;

@@ -10,9 +10,10 @@ use flysk_domain::platform::invoice_payments::link_ends_at;
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::{ReceiptBasis, ReceiptKind, VatRate, receipt_line};
 use flysk_queue::{JobContext, JobError};
+use flysk_services::invoice_payments::ReceiptFacts;
 use flysk_store::platform::invoice_payments::{Attempt, InvoiceRefund};
-use flysk_store::platform::subscriptions::{self, Invoice};
-use flysk_store::platform::vendors::{self, Vendor};
+use flysk_store::platform::subscriptions::{Invoice, Seller};
+use flysk_store::platform::vendors;
 use secrecy::ExposeSecret as _;
 
 use super::bank_answer::keyring_unavailable;
@@ -25,39 +26,40 @@ const MAX_DESCRIPTION_LEN: usize = 140;
 /// Parts of a request about an invoice.
 struct Parts {
     invoice: Invoice,
-    vendor: Vendor,
+    seller: Seller,
     contact: Email,
 }
 
+/// Reads what the request about an attempt is made of.
+pub(super) async fn find_facts(run: &JobContext, attempt: &Attempt) -> Result<ReceiptFacts, JobError> {
+    let found = ReceiptFacts::find(&mut *run.pool().acquire().await?, attempt.invoice_id).await?;
+    found.ok_or_else(|| JobError::give_up("the invoice is gone"))
+}
+
 async fn parts(run: &JobContext, app: &App, attempt: &Attempt) -> Result<Parts, JobError> {
-    let mut conn = run.pool().acquire().await?;
-    let invoice = subscriptions::find_invoice(&mut conn, attempt.invoice_id).await?;
-    let invoice = invoice.ok_or_else(|| JobError::give_up("the invoice is gone"))?;
-    let vendor = vendors::find_vendor(&mut conn, invoice.vendor_id).await?;
-    let vendor = vendor.ok_or_else(|| JobError::give_up("the vendor is gone"))?;
-    // A renewal has the address of the last payment with a form.
-    let known = match &invoice.contact_sealed {
-        Some(own) => Some((invoice.id, own.clone())),
-        None => subscriptions::find_last_contact(&mut conn, attempt.subscription_id).await?,
-    };
-    let (of, sealed) = known.ok_or_else(|| JobError::give_up("no address for the receipt is known"))?;
+    open_facts(app, find_facts(run, attempt).await?)
+}
+
+fn open_facts(app: &App, facts: ReceiptFacts) -> Result<Parts, JobError> {
+    let ReceiptFacts { invoice, seller, contact } = facts;
+    let (of, sealed) = contact.ok_or_else(|| JobError::give_up("no address for the receipt is known"))?;
     let text =
         app.keyring.open(&sealed, &aad::invoice_contact(of)).map_err(|error| keyring_unavailable(&error))?;
     let contact = text.expose_secret().parse();
     let contact = contact.map_err(|error| JobError::give_up(format!("the stored contact: {error}")))?;
-    Ok(Parts { invoice, vendor, contact })
+    Ok(Parts { invoice, seller, contact })
 }
 
 /// The request that opens the payment of a charge. It has no payer and saves no card (eacq/autopay).
-pub(super) async fn charge_request(
-    run: &JobContext,
+pub(super) fn charge_request(
     app: &App,
     acquiring: &Acquiring,
     attempt: &Attempt,
+    facts: ReceiptFacts,
 ) -> Result<InitRequest, JobError> {
-    let parts = parts(run, app, attempt).await?;
+    let parts = open_facts(app, facts)?;
     let initiator: InitiatorType = parts
-        .vendor
+        .seller
         .charge_initiator
         .parse()
         .map_err(|error| JobError::give_up(format!("the vendor's initiator of charges: {error}")))?;
@@ -101,7 +103,7 @@ pub(super) async fn form_request(
 /// What the receipt of a payment says. An attempt of an earlier release does not know it.
 fn basis_of_payment(parts: &Parts, attempt: &Attempt) -> ReceiptBasis {
     attempt.receipt.clone().unwrap_or_else(|| ReceiptBasis {
-        kind: parts.vendor.receipts.at_payment(),
+        kind: parts.seller.receipts.at_payment(),
         taxation: parts.invoice.taxation.clone(),
         vat: parts.invoice.vat,
     })
@@ -122,7 +124,7 @@ pub(super) async fn closing_request(
     let payment_id = payment_id.ok_or_else(|| JobError::give_up("a paid attempt without a payment"))?;
     let mut conn = run.pool().acquire().await?;
     let last_day = parts.invoice.period.last_day();
-    let taxes = vendors::find_taxes(&mut conn, parts.vendor.id, last_day).await?;
+    let taxes = vendors::find_taxes(&mut conn, parts.seller.id, last_day).await?;
     drop(conn);
     let (taxation, vat) = taxes.map(|taxes| (taxes.taxation, taxes.vat)).unzip();
     let basis = ReceiptBasis { kind: ReceiptKind::Settlement, taxation, vat };

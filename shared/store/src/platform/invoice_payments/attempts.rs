@@ -326,6 +326,33 @@ pub async fn record_status(
     expect_one(&updated, "invoice payment")
 }
 
+/// Ends an attempt as `paid` or `failed` (with the reason), because its payment has this status at the bank.
+pub async fn decide_attempt(
+    conn: &mut Conn,
+    id: InvoicePaymentId,
+    (payment_id, status): (&str, &PaymentStatus),
+    state: AttemptState,
+    error_code: Option<&str>,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    let updated = sqlx::query(
+        "UPDATE invoice_payments SET payment_id = ?, bank_status = ?, state = ?, open_slot = NULL, error_code = ?,
+                query_at = NULL, paid_at = IF(? = 'paid', ?, paid_at), updated_at = ?
+         WHERE id = ? AND state <> 'paid'",
+    )
+    .bind(payment_id)
+    .bind(crate::platform::purchases::truncate_ascii(status.name(), MAX_STATUS_LEN))
+    .bind(state.as_str())
+    .bind(error_code.map(|code| crate::platform::purchases::truncate_ascii(code, MAX_ERROR_CODE_LEN)))
+    .bind(state.as_str())
+    .bind(now)
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    expect_one(&updated, "invoice payment")
+}
+
 /// Ends an attempt as `paid` or `failed` (with the reason).
 pub async fn end_attempt(
     conn: &mut Conn,

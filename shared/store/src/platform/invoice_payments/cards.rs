@@ -1,7 +1,8 @@
 //! Table `payment_cards`: saved cards.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{CardId, InstallId, InvoicePaymentId};
+use flysk_domain::id::{CardId, InstallId, InvoicePaymentId, SubscriptionId};
+use flysk_domain::platform::lifecycle::InstallStatus;
 
 use super::decode_text;
 use crate::error::expect_one;
@@ -127,6 +128,53 @@ pub async fn lock_card(conn: &mut Conn, id: CardId) -> StoreResult<Option<Card>>
     let row: Option<Row> =
         sqlx::query_as(sql!(SELECT, "id = ? FOR UPDATE")).bind(id.to_string()).fetch_optional(conn).await?;
     row.map(TryInto::try_into).transpose()
+}
+
+/// A card that a living consent permits to charge, and what else decides about a charge of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentedCard {
+    /// The card.
+    pub card: Card,
+    /// Status of its install; `None` if that is gone.
+    pub install_status: Option<InstallStatus>,
+    /// Whether its terminal is a vendor's own.
+    pub is_at_vendors_terminal: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct ConsentedRow {
+    #[sqlx(flatten)]
+    card: Row,
+    status_of_install: Option<String>,
+    is_at_vendors: bool,
+}
+
+/// Locks a linked card and a living consent to charge it for a subscription until the transaction ends: it is not unlinked and the
+/// consent is not revoked meanwhile. `None` if the card is unlinked or no consent to it lives. Locks neither install nor vendor.
+pub async fn lock_consented_card(
+    conn: &mut Conn,
+    id: CardId,
+    subscription: SubscriptionId,
+) -> StoreResult<Option<ConsentedCard>> {
+    let found: Option<ConsentedRow> = sqlx::query_as(
+        "SELECT c.id, c.install_id, c.terminal_key, c.rebill_sealed, c.pan, c.linked_at, c.unlinked_at,
+             (SELECT n.status FROM installs n WHERE n.id = c.install_id) AS status_of_install,
+             EXISTS (SELECT 1 FROM vendors v WHERE v.terminal_key = c.terminal_key) AS is_at_vendors
+         FROM subscription_consents k JOIN payment_cards c ON c.id = k.card_id
+         WHERE k.card_id = ? AND k.revoked_at IS NULL AND k.subscription_id = ? AND c.unlinked_at IS NULL
+         ORDER BY k.id DESC LIMIT 1 FOR UPDATE",
+    )
+    .bind(id.to_string())
+    .bind(subscription.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some(ConsentedRow { card, status_of_install, is_at_vendors }) = found else { return Ok(None) };
+    let status = status_of_install.as_deref().map(|text| decode_text("install status", text));
+    Ok(Some(ConsentedCard {
+        card: card.try_into()?,
+        install_status: status.transpose()?,
+        is_at_vendors_terminal: is_at_vendors,
+    }))
 }
 
 /// Lists the cards of an install that were not unlinked, oldest first.

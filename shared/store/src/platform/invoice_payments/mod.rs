@@ -10,14 +10,14 @@ mod row;
 mod sealed;
 
 pub use attempts::{
-    NewAttempt, begin_cancelling, begin_charging, claim_queries, end_attempt, find_attempt,
+    NewAttempt, begin_cancelling, begin_charging, claim_queries, decide_attempt, end_attempt, find_attempt,
     find_open_attempt, insert_attempt, list_attempts, list_attempts_of_card, list_attempts_to_compare,
     lock_attempt, lock_paying_attempt, mark_withdrawn, open_form, record_status, set_error_code,
     set_payment_id, set_query_at,
 };
 pub use cards::{
-    Card, NewCard, find_card, find_card_of_payment, insert_card, list_all_cards, list_cards, lock_card,
-    unlink_card,
+    Card, ConsentedCard, NewCard, find_card, find_card_of_payment, insert_card, list_all_cards, list_cards,
+    lock_card, lock_consented_card, unlink_card,
 };
 pub use invariants::{PAYMENT_RULES, verify_payments};
 pub use receipts::{

@@ -5,9 +5,12 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::UnknownText;
 use flysk_domain::id::NotificationId;
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, PaymentSnapshot};
 use flysk_domain::platform::purchases::NotificationKey;
+use flysk_domain::platform::tbank::PaymentStatus;
+use sqlx::QueryBuilder;
 
-use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -80,9 +83,45 @@ impl TryFrom<Row> for NotificationRow {
     }
 }
 
-const SELECT: &str =
-    "SELECT id, terminal_key, payment_id, order_id, status, amount_kopecks, error_code, body_sealed, state,
-    note, received_at FROM tbank_notifications WHERE ";
+/// The paid attempt to pay an invoice that a notification is about; it saves no card. Whatever is written later, it stays paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaidAttempt {
+    kind: AttemptKind,
+    payment_id: Option<String>,
+    status: Option<PaymentStatus>,
+    amount: Kopecks,
+}
+
+impl PaidAttempt {
+    /// The part of the attempt that decides the effect of an update.
+    pub fn snapshot(&self) -> PaymentSnapshot<'_> {
+        PaymentSnapshot {
+            kind: self.kind,
+            state: AttemptState::Paid,
+            payment_id: self.payment_id.as_deref(),
+            status: self.status.as_ref(),
+            amount: self.amount,
+            since_charge: None,
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct RowWithAttempt {
+    #[sqlx(flatten)]
+    row: Row,
+    paid_kind: Option<String>,
+    paid_payment: Option<String>,
+    paid_status: Option<String>,
+    paid_kopecks: Option<i64>,
+}
+
+/// Columns of a [`Row`]; alias `n` is the table.
+const COLUMNS: &str =
+    "n.id, n.terminal_key, n.payment_id, n.order_id, n.status, n.amount_kopecks, n.error_code,
+    n.body_sealed, n.state, n.note, n.received_at";
+
+const SELECT: &str = sql!("SELECT ", COLUMNS, " FROM tbank_notifications n WHERE ");
 
 /// Inserts a notification; `false` if it was stored before.
 pub async fn insert_notification(conn: &mut Conn, new: &NotificationRow) -> StoreResult<bool> {
@@ -110,31 +149,71 @@ pub async fn insert_notification(conn: &mut Conn, new: &NotificationRow) -> Stor
     }
 }
 
-/// Reads one row without a lock; `None` if there is none.
-pub async fn find_notification(conn: &mut Conn, id: NotificationId) -> StoreResult<Option<NotificationRow>> {
-    let row: Option<Row> =
-        sqlx::query_as(sql!(SELECT, " id = ?")).bind(id.to_string()).fetch_optional(conn).await?;
-    row.map(TryInto::try_into).transpose()
-}
-
-/// Sets the processing state of a new notification.
-pub async fn mark_notification(
+/// Finds a notification, and the attempt that it is about if that is paid and saves no card.
+pub async fn find_notification_of_paid(
     conn: &mut Conn,
     id: NotificationId,
+) -> StoreResult<Option<(NotificationRow, Option<PaidAttempt>)>> {
+    let found: Option<RowWithAttempt> = sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        ", a.kind AS paid_kind, a.payment_id AS paid_payment, a.bank_status AS paid_status,
+           a.amount_kopecks AS paid_kopecks
+         FROM tbank_notifications n
+         LEFT JOIN invoice_payments a ON a.id = n.order_id AND a.terminal_key = n.terminal_key
+             AND a.state = 'paid' AND NOT a.save_card
+         WHERE n.id = ?"
+    ))
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some(found) = found else { return Ok(None) };
+    let paid = match (found.paid_kind.as_deref(), found.paid_kopecks) {
+        (Some(kind), Some(kopecks)) => Some(PaidAttempt {
+            kind: super::decode_text("attempt kind", kind)?,
+            payment_id: found.paid_payment,
+            status: found.paid_status.map(PaymentStatus::from),
+            amount: Kopecks(kopecks),
+        }),
+        _ => None,
+    };
+    Ok(Some((found.row.try_into()?, paid)))
+}
+
+/// Lists the new notifications about an order, oldest first.
+pub async fn list_new_notifications(
+    conn: &mut Conn,
+    terminal_key: &str,
+    order_id: &str,
+) -> StoreResult<Vec<NotificationRow>> {
+    let rows: Vec<Row> = sqlx::query_as(sql!(
+        SELECT,
+        " terminal_key = ? AND order_id = ? AND state = 'new' ORDER BY received_at, id"
+    ))
+    .bind(terminal_key)
+    .bind(order_id)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Sets the processing state of notifications that are new; returns how many were. The index is named: few notifications are new, so a
+/// server may prefer the index of the state, and wait for those that others are about to mark.
+pub async fn mark_notifications(
+    conn: &mut Conn,
+    ids: &[NotificationId],
     state: NotificationState,
     note: &str,
     now: DateTime<Utc>,
-) -> StoreResult<()> {
-    let updated = sqlx::query(
-        "UPDATE tbank_notifications SET state = ?, note = ?, applied_at = ? WHERE id = ? AND state = 'new'",
-    )
-    .bind(state.as_str())
-    .bind(note)
-    .bind(now)
-    .bind(id.to_string())
-    .execute(conn)
-    .await?;
-    expect_one(&updated, "notification")
+) -> StoreResult<u64> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut query = QueryBuilder::new("UPDATE tbank_notifications FORCE INDEX (PRIMARY) SET state = ");
+    query.push_bind(state.as_str()).push(", note = ").push_bind(note.to_owned());
+    query.push(", applied_at = ").push_bind(now).push(" WHERE state = 'new' AND id");
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    Ok(query.build().execute(conn).await?.rows_affected())
 }
 
 /// Lists notifications received within the period that were ignored, or that are still unprocessed although they were

@@ -102,23 +102,6 @@ pub async fn bind_consent(conn: &mut Conn, invoice: InvoiceId, card: CardId) -> 
     Ok(bound.rows_affected() > 0)
 }
 
-/// Finds a living consent to charge a card for a subscription, and locks it, so that a revocation waits or is seen.
-pub async fn find_consent_of_card(
-    conn: &mut Conn,
-    subscription: SubscriptionId,
-    card: CardId,
-) -> StoreResult<Option<Consent>> {
-    let row: Option<Row> = sqlx::query_as(sql!(
-        SELECT,
-        "card_id = ? AND revoked_at IS NULL AND subscription_id = ? ORDER BY id DESC LIMIT 1 FOR UPDATE"
-    ))
-    .bind(card.to_string())
-    .bind(subscription.to_string())
-    .fetch_optional(conn)
-    .await?;
-    row.map(TryInto::try_into).transpose()
-}
-
 /// Revokes all living consents of a card.
 pub async fn revoke_consents(
     conn: &mut Conn,

@@ -98,7 +98,8 @@ pub async fn insert_invoice(conn: &mut Conn, new: &NewInvoice<'_>) -> StoreResul
     cache_invalidations::record(conn, Subject::Install(new.install_id)).await
 }
 
-/// Marks an open invoice as paid, once.
+/// Marks an open invoice as paid, once. The caller also writes the subscription, and records that what is cached of its install is
+/// outdated.
 pub async fn mark_invoice_paid(
     conn: &mut Conn,
     id: InvoiceId,
@@ -118,10 +119,9 @@ pub async fn mark_invoice_paid(
     .bind(paid_at)
     .bind(now)
     .bind(id.to_string())
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    expect_one(&updated, "invoice")?;
-    cache_invalidations::record_invoice(conn, id).await
+    expect_one(&updated, "invoice")
 }
 
 /// Marks a void invoice as paid, because its money arrived late and reopens the subscription. Its period must be free.

@@ -79,7 +79,7 @@ pub struct Invoice {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: String,
     subscription_id: String,
     install_id: String,
@@ -161,10 +161,13 @@ impl TryFrom<Row> for Invoice {
     }
 }
 
-const SELECT: &str = "SELECT id, subscription_id, install_id, widget_id, vendor_id, kind, state, quote_id, plan_id,
-    seat_kopecks, seats, months, period_no, period_from, period_until, title, lines_json, total_kopecks, taxation,
-    vat, contact_sealed, due_at, charge_at, charges_made, failure_class, failure_code, paid_at, paid_by,
-    refunded_kopecks, void_reason, created_at FROM subscription_invoices WHERE ";
+/// Columns of a [`Row`]; alias `i` is the table.
+pub(super) const COLUMNS: &str = "i.id, i.subscription_id, i.install_id, i.widget_id, i.vendor_id, i.kind, i.state,
+    i.quote_id, i.plan_id, i.seat_kopecks, i.seats, i.months, i.period_no, i.period_from, i.period_until, i.title,
+    i.lines_json, i.total_kopecks, i.taxation, i.vat, i.contact_sealed, i.due_at, i.charge_at, i.charges_made,
+    i.failure_class, i.failure_code, i.paid_at, i.paid_by, i.refunded_kopecks, i.void_reason, i.created_at";
+
+const SELECT: &str = sql!("SELECT ", COLUMNS, " FROM subscription_invoices i WHERE ");
 
 fn into_invoice(row: Option<Row>) -> StoreResult<Option<Invoice>> {
     row.map(TryInto::try_into).transpose()
@@ -238,12 +241,20 @@ pub async fn list_invoices(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Lists open invoices whose automatic charge is due, longest due first.
-pub async fn list_chargeable(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<InvoiceId>> {
+/// Lists open invoices whose automatic charge is due and waits in no job of the kind `job`, longest due first.
+pub async fn list_chargeable(
+    conn: &mut Conn,
+    job: &str,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> StoreResult<Vec<InvoiceId>> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM subscription_invoices WHERE charge_at <= ? ORDER BY charge_at LIMIT ?",
+        "SELECT i.id FROM subscription_invoices i WHERE i.charge_at <= ? AND NOT EXISTS (
+             SELECT 1 FROM jobs j WHERE j.kind = ? AND j.waiting_key = i.id)
+         ORDER BY i.charge_at LIMIT ?",
     )
     .bind(now)
+    .bind(job)
     .bind(limit)
     .fetch_all(conn)
     .await?;

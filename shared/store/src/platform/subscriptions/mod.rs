@@ -4,10 +4,12 @@
 //! compares its version.
 
 mod campaigns;
+mod charge_basis;
 mod consents;
 mod invariants;
 mod invoice_writes;
 mod invoices;
+mod payable;
 mod plans;
 mod quotes;
 mod records;
@@ -21,9 +23,8 @@ pub use campaigns::{
     find_announced_price, find_campaign, insert_campaign, insert_price_notice, list_campaigns,
     list_customers_to_notify, list_running_campaigns, stop_campaign,
 };
-pub use consents::{
-    Consent, bind_consent, find_consent_of_card, insert_consent, list_consents, revoke_consents,
-};
+pub use charge_basis::{ChargeBasis, LinkedCard, lock_charge_basis};
+pub use consents::{Consent, bind_consent, insert_consent, list_consents, revoke_consents};
 pub use invariants::{SUBSCRIPTION_RULES, SubscriptionViolation, verify_subscriptions};
 pub use invoice_writes::{
     NewInvoice, add_refunded, free_period, insert_invoice, list_sealed_contacts, mark_invoice_paid,
@@ -33,6 +34,10 @@ pub use invoice_writes::{
 pub use invoices::{
     Failure, Invoice, find_invoice, find_invoice_of_period, find_last_contact, find_open_invoice,
     list_chargeable, list_invoices, list_overdue_invoices, lock_invoice,
+};
+pub use payable::{
+    OpenAttempt, PayableInvoice, Seller, WidgetSale, find_payable_invoice, find_subscription_of_invoice,
+    lock_payable_invoice,
 };
 pub use plans::{
     Plan, find_plan, find_plan_on_offer, list_all_plans, list_plans_on_offer, retire_plan, set_plan,

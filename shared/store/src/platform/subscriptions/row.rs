@@ -5,6 +5,8 @@ use flysk_domain::id::{AccountId, CardId, InstallId, PlanId, SubscriptionId, Wid
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::subscriptions::{AnchorDay, Period, PeriodLength, Subscription, Terms};
+use sqlx::Row as _;
+use sqlx::mysql::MySqlRow;
 
 use crate::error::expect_one;
 use crate::sql_text::sql;
@@ -141,11 +143,72 @@ impl TryFrom<Row> for SubscriptionRow {
     }
 }
 
-const SELECT_SUBSCRIPTION: &str =
-    "SELECT id, install_id, widget_id, platform, account_id, state, version, trial_from, trial_until,
-    plan_id, seat_kopecks, seats, months, anchor_day, period_no, period_from, period_until, prepaid_from,
-    prepaid_until, is_granted, cancels, reminded_days, needs_person, last_charge_on, card_id, next_due_at,
-    created_at, updated_at FROM subscriptions WHERE ";
+/// A [`Row`] of [`PREFIXED_COLUMNS`].
+pub(super) struct PrefixedRow(Row);
+
+impl<'r> sqlx::FromRow<'r, MySqlRow> for PrefixedRow {
+    fn from_row(row: &'r MySqlRow) -> sqlx::Result<Self> {
+        Ok(Self(Row {
+            id: row.try_get("s_id")?,
+            install_id: row.try_get("s_install_id")?,
+            widget_id: row.try_get("s_widget_id")?,
+            platform: row.try_get("s_platform")?,
+            account_id: row.try_get("s_account_id")?,
+            state: row.try_get("s_state")?,
+            version: row.try_get("s_version")?,
+            trial_from: row.try_get("s_trial_from")?,
+            trial_until: row.try_get("s_trial_until")?,
+            plan_id: row.try_get("s_plan_id")?,
+            seat_kopecks: row.try_get("s_seat_kopecks")?,
+            seats: row.try_get("s_seats")?,
+            months: row.try_get("s_months")?,
+            anchor_day: row.try_get("s_anchor_day")?,
+            period_no: row.try_get("s_period_no")?,
+            period_from: row.try_get("s_period_from")?,
+            period_until: row.try_get("s_period_until")?,
+            prepaid_from: row.try_get("s_prepaid_from")?,
+            prepaid_until: row.try_get("s_prepaid_until")?,
+            is_granted: row.try_get("s_is_granted")?,
+            cancels: row.try_get("s_cancels")?,
+            reminded_days: row.try_get("s_reminded_days")?,
+            needs_person: row.try_get("s_needs_person")?,
+            last_charge_on: row.try_get("s_last_charge_on")?,
+            card_id: row.try_get("s_card_id")?,
+            next_due_at: row.try_get("s_next_due_at")?,
+            created_at: row.try_get("s_created_at")?,
+            updated_at: row.try_get("s_updated_at")?,
+        }))
+    }
+}
+
+impl TryFrom<PrefixedRow> for SubscriptionRow {
+    type Error = StoreError;
+
+    fn try_from(row: PrefixedRow) -> Result<Self, StoreError> {
+        row.0.try_into()
+    }
+}
+
+/// Columns of a [`Row`]; alias `s` is the table.
+const COLUMNS: &str =
+    "s.id, s.install_id, s.widget_id, s.platform, s.account_id, s.state, s.version, s.trial_from,
+    s.trial_until, s.plan_id, s.seat_kopecks, s.seats, s.months, s.anchor_day, s.period_no, s.period_from,
+    s.period_until, s.prepaid_from, s.prepaid_until, s.is_granted, s.cancels, s.reminded_days, s.needs_person,
+    s.last_charge_on, s.card_id, s.next_due_at, s.created_at, s.updated_at";
+
+/// The same with a prefix, for rows that also contain an invoice.
+pub(super) const PREFIXED_COLUMNS: &str =
+    "s.id AS s_id, s.install_id AS s_install_id, s.widget_id AS s_widget_id, s.platform AS s_platform,
+    s.account_id AS s_account_id, s.state AS s_state, s.version AS s_version, s.trial_from AS s_trial_from,
+    s.trial_until AS s_trial_until, s.plan_id AS s_plan_id, s.seat_kopecks AS s_seat_kopecks,
+    s.seats AS s_seats, s.months AS s_months, s.anchor_day AS s_anchor_day, s.period_no AS s_period_no,
+    s.period_from AS s_period_from, s.period_until AS s_period_until, s.prepaid_from AS s_prepaid_from,
+    s.prepaid_until AS s_prepaid_until, s.is_granted AS s_is_granted, s.cancels AS s_cancels,
+    s.reminded_days AS s_reminded_days, s.needs_person AS s_needs_person,
+    s.last_charge_on AS s_last_charge_on, s.card_id AS s_card_id, s.next_due_at AS s_next_due_at,
+    s.created_at AS s_created_at, s.updated_at AS s_updated_at";
+
+const SELECT_SUBSCRIPTION: &str = sql!("SELECT ", COLUMNS, " FROM subscriptions s WHERE ");
 
 fn into_subscription(row: Option<Row>) -> StoreResult<Option<SubscriptionRow>> {
     row.map(TryInto::try_into).transpose()
@@ -173,12 +236,17 @@ pub async fn find_subscription_of_install(
 /// same row only one commits. So every rule about the subscription, its invoices, payments, cards, seats and pending changes
 /// that is decided under this lock holds on a cluster too.
 pub async fn lock_subscription(conn: &mut Conn, id: SubscriptionId) -> StoreResult<SubscriptionRow> {
+    hold(conn, id).await?;
+    find_subscription(conn, id).await?.ok_or(StoreError::WrongState { what: "subscription" })
+}
+
+/// Locks the row of a subscription by writing it.
+pub(super) async fn hold(conn: &mut Conn, id: SubscriptionId) -> StoreResult<()> {
     let held = sqlx::query("UPDATE subscriptions SET locks_taken = locks_taken + 1 WHERE id = ?")
         .bind(id.to_string())
-        .execute(&mut *conn)
+        .execute(conn)
         .await?;
-    expect_one(&held, "subscription")?;
-    find_subscription(conn, id).await?.ok_or(StoreError::WrongState { what: "subscription" })
+    expect_one(&held, "subscription")
 }
 
 /// As [`lock_subscription`], by the install; `None` if it has no subscription.

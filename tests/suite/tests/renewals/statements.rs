@@ -1,0 +1,177 @@
+//! Statements of a renewal: their number is most of what it costs, and must not creep up.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use flysk_domain::id::JobId;
+use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_jobs::platform::billing::ApplyTbankNotification;
+use flysk_jobs::platform::subscriptions::ChargeInvoice;
+use flysk_queue::executor::ExecutionResult;
+use flysk_queue::{Job as _, JobOutcome};
+use flysk_simulators::tbank::{Behaviour, Forged};
+use serde_json::Value;
+use sqlx::MySqlPool;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::harness::{GOOD_CARD, TestSubscriber};
+
+/// Transactions of a charge: the intent, that `Charge` is about to be sent, and its result.
+const CHARGE_TRANSACTIONS: usize = 3;
+/// Statements of a charge that succeeds and of which the bank told before it answered, without the claim of its job.
+const MAX_CHARGE_STATEMENTS: usize = 32;
+/// Statements of a notification about a renewal that is paid, without the claim of its job.
+const MAX_NOTIFICATION_STATEMENTS: usize = 3;
+/// Time in which a notification is stored.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What sqlx logs on this thread, which runs the whole application.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_env_filter(EnvFilter::new("off,flysk_queue=info,sqlx::query=debug"))
+            .with_writer(self.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    /// Beginnings of the statements that jobs have made since the last call. Statements of others, such as the API, are not of a
+    /// job's span.
+    fn take_statements_of_jobs(&self) -> Vec<String> {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let statements = lines.filter(|line| line["target"] == "sqlx::query" && is_of_job(line));
+        statements.map(|line| line["fields"]["summary"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn is_of_job(line: &Value) -> bool {
+    line["spans"].as_array().is_some_and(|spans| spans.iter().any(|span| span["name"] == "job"))
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Runs a job; returns the beginnings of its statements.
+async fn statements_of(subscriber: &TestSubscriber, log: &Log, job: JobId) -> Vec<String> {
+    log.take_statements_of_jobs();
+    let ended = subscriber.sandbox.executor.execute(job).await.unwrap();
+    assert_eq!(ended, ExecutionResult::Finished(Ok(JobOutcome::Done)));
+    log.take_statements_of_jobs()
+}
+
+/// A job that charges the open renewal now.
+async fn enqueue_charge(subscriber: &TestSubscriber) -> JobId {
+    let invoice = subscriber.last_invoice().await;
+    assert_eq!(invoice.state, InvoiceState::Open);
+    sqlx::query("UPDATE subscription_invoices SET charge_at = ? WHERE id = ?")
+        .bind(subscriber.sandbox.now())
+        .bind(invoice.id.to_string())
+        .execute(&subscriber.sandbox.pool)
+        .await
+        .unwrap();
+    let mut unit = subscriber.begin().await;
+    let job = unit.enqueue(&ChargeInvoice { invoice_id: invoice.id }).await.unwrap();
+    unit.commit().await.unwrap();
+    job.expect("no other job waits")
+}
+
+/// Jobs of notifications that wait.
+async fn waiting_notifications(subscriber: &TestSubscriber) -> Vec<JobId> {
+    let jobs: Vec<String> =
+        sqlx::query_scalar("SELECT id FROM jobs WHERE kind = ? AND state = 'queued' ORDER BY id")
+            .bind(ApplyTbankNotification::KIND)
+            .fetch_all(&subscriber.sandbox.pool)
+            .await
+            .unwrap();
+    jobs.iter().map(|job| job.parse().unwrap()).collect()
+}
+
+/// The bank tells of a charge twice before it answers, and both notifications are stored. They need no jobs any more.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_renewal_takes_three_transactions_and_few_statements(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    // The renewal is open, and is charged from 10:00 on.
+    subscriber.advance_to("2027-02-28", "09:00:00").await;
+    let charge = enqueue_charge(&subscriber).await;
+    let log = Log::default();
+    let listening = log.listen();
+    let made = statements_of(&subscriber, &log, charge).await;
+    drop(listening);
+    assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Paid);
+    let begun = made.iter().filter(|statement| *statement == "BEGIN").count();
+    assert_eq!(begun, CHARGE_TRANSACTIONS, "{made:#?}");
+    assert!(made.len() <= MAX_CHARGE_STATEMENTS, "{} statements: {made:#?}", made.len());
+
+    let told: Vec<(String, Option<String>)> = sqlx::query_as(
+        "SELECT n.state, n.note FROM tbank_notifications n JOIN invoice_payments p ON p.id = n.order_id
+         WHERE p.kind = 'charge'",
+    )
+    .fetch_all(&subscriber.sandbox.pool)
+    .await
+    .unwrap();
+    let applied = ("applied".to_owned(), Some("ignored".to_owned()));
+    assert_eq!(told, [applied.clone(), applied], "AUTHORIZED and CONFIRMED");
+    let waiting = waiting_notifications(&subscriber).await;
+    assert!(waiting.is_empty(), "{waiting:?}");
+    subscriber.run_due().await;
+    subscriber.assert_sound().await;
+}
+
+/// A notification that comes after the answer, and says the same.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_notification_that_tells_nothing_new_takes_no_transaction(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let bank = &subscriber.sandbox.bank.state;
+    bank.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
+    subscriber.advance_to("2027-02-28", "13:00:00").await;
+    let invoice = subscriber.last_invoice().await;
+    assert_eq!(invoice.state, InvoiceState::Paid);
+    let attempt = subscriber.attempts(invoice.id).await.remove(0);
+    let again = Forged { payment_id: attempt.payment_id.unwrap(), ..Forged::default() };
+    bank.forge(&again).unwrap();
+    let arrival = async {
+        loop {
+            match waiting_notifications(&subscriber).await.pop() {
+                Some(job) => break job,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let job = tokio::time::timeout(ARRIVAL_TIMEOUT, arrival).await.expect("it arrives");
+    let log = Log::default();
+    let listening = log.listen();
+    let made = statements_of(&subscriber, &log, job).await;
+    drop(listening);
+    assert!((1..=MAX_NOTIFICATION_STATEMENTS).contains(&made.len()), "{} statements: {made:#?}", made.len());
+    assert!(!made.iter().any(|statement| statement == "BEGIN"), "{made:#?}");
+    let note: Option<String> = sqlx::query_scalar("SELECT note FROM tbank_notifications WHERE order_id = ?")
+        .bind(attempt.id.to_string())
+        .fetch_one(&subscriber.sandbox.pool)
+        .await
+        .unwrap();
+    assert_eq!(note.as_deref(), Some("ignored"));
+    subscriber.assert_sound().await;
+}
