@@ -182,7 +182,7 @@ pub struct EventFilter {
     pub from: Option<DateTime<Utc>>,
     /// Only events before this time.
     pub until: Option<DateTime<Utc>>,
-    /// Only events whose delivery ended before this time.
+    /// Only events whose delivery ended before this time, or that never had one, because the widget had no URL.
     pub ended_before: Option<DateTime<Utc>>,
 }
 
@@ -213,7 +213,10 @@ pub async fn list_after(
         query.push(" AND happened_at < ").push_bind(until);
     }
     if let Some(before) = filter.ended_before {
-        query.push(" AND settled_at < ").push_bind(before);
+        // What happened without a URL has no time at which its delivery ended.
+        query.push(" AND (settled_at < ").push_bind(before);
+        query.push(" OR (settled_at IS NULL AND state = ").push_bind(EventState::Unaddressed.as_str());
+        query.push("))");
     }
     query.push(" ORDER BY number LIMIT ").push_bind(limit);
     Ok(query.build_query_as().fetch_all(conn).await?)

@@ -91,6 +91,33 @@ async fn a_long_period_is_replayed_by_several_jobs(pool: MySqlPool) {
     assert_eq!(tenants(&app).await, [Some(widget_id.to_string())]);
 }
 
+/// A vendor may register the URL after the first accounts have installed the widget.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn what_happened_before_the_widget_had_a_url_is_replayed(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let widget = app.widget().await;
+    let point_to = async |url: Option<String>| {
+        let changes = Changes { event_url: Some(url), ..Changes::default() };
+        let now = app.clock.now();
+        widgets::update(as_conn(&mut app.conn().await), widget.id, &changes, now).await.unwrap();
+    };
+    point_to(None).await;
+    let from = app.clock.now();
+    switch(&app, false).await;
+    switch(&app, true).await;
+    app.run_due_jobs().await;
+    let told = app.vendor.state.received().len();
+    point_to(widget.event_url.clone()).await;
+    app.advance(TimeDelta::seconds(1));
+    let wanted = json!({ "from": from.to_rfc3339() });
+    let asked = app.backend(Method::POST, "/v1/backend/events/replay", Some(wanted)).await;
+    assert_eq!(asked.0, StatusCode::ACCEPTED);
+    app.run_due_jobs().await;
+    let arrived = app.vendor.state.received().split_off(told);
+    let kinds: Vec<_> = arrived.iter().map(|event| event.body["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["deactivate", "activate"]);
+}
+
 /// Otherwise each would be a tenant of its own, and a widget with many would delay all others.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn every_delivery_belongs_to_its_widget(pool: MySqlPool) {
