@@ -96,7 +96,7 @@ impl Demo {
             recording.put_into(folder.path())?;
         }
         let servers = Options::from_env(folder.path().to_owned(), self.pace)?;
-        let (mut env, has_widget) = self.start(folder.path().to_owned()).await?;
+        let (mut env, has_widget, panel_port) = self.start(folder.path().to_owned()).await?;
         show::headline("Installing FlySense into amoCRM account demo.amocrm.ru through its OAuth redirect");
         if self.serve {
             env.install().await?;
@@ -137,7 +137,7 @@ impl Demo {
             Box::pin(by_transfer::show_two_months(&servers)).await?;
         }
         if !self.exit {
-            let panel = env.start_panel().await?;
+            let panel = env.start_panel(panel_port).await?;
             show::addresses(&env, &panel, has_widget)?;
             shutdown.requested().await;
         }
@@ -147,8 +147,8 @@ impl Demo {
 }
 
 impl Demo {
-    /// Starts everything. Returns whether the card's page has the widget.
-    async fn start(&self, recordings: PathBuf) -> anyhow::Result<(Environment, bool)> {
+    /// Starts everything but the panel. Returns whether the card's page has the widget, and the panel's port.
+    async fn start(&self, recordings: PathBuf) -> anyhow::Result<(Environment, bool, u16)> {
         show::headline(
             "Starting API, worker and simulators of amoCRM, T-Bank, Telegram, MAX, a mail server, SpeechKit, YandexGPT and Object Storage",
         );
@@ -161,6 +161,7 @@ impl Demo {
         if !allowed.is_empty() {
             options.more.insert("FLYSK_OUTBOUND_ALLOW".to_owned(), allowed.join(","));
         }
+        let panel_port = options.choose_panel_port()?;
         let env = Environment::start(options).await?;
         let widget = self.widget.clone().or_else(built_widget);
         let has_widget = widget.is_some();
@@ -168,7 +169,7 @@ impl Demo {
         offer_packages(&env)?;
         env.take_transfers()?;
         env.add_person();
-        Ok((env, has_widget))
+        Ok((env, has_widget, panel_port))
     }
 
     /// Registers the vendor's widget, if there is a backend, and writes the file for the vendor's shell.

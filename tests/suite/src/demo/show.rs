@@ -201,6 +201,7 @@ pub(super) fn addresses(env: &Environment, panel: &Panel, has_widget: bool) -> a
     println!(
         "                    the first sign-in sets up the second factor: an authenticator app reads the QR code"
     );
+    println!("   Portal           {}/portal  (docs/portal.md says how to invite yourself)", panel.url);
     println!("   Simulators, with a page of what each can do:");
     println!("   amoCRM           {}/_sim/", env.simulators.amocrm.url);
     println!("   T-Bank           {}/_sim/", env.simulators.tbank.url);

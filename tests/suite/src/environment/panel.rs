@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::Environment;
 use super::processes::WAIT_TIMEOUT;
+use super::{Environment, Options};
 use crate::ports::quiet_port;
 
 /// Login of the demo operator.
@@ -22,16 +22,28 @@ pub struct Panel {
     pub password: String,
 }
 
+impl Options {
+    /// Chooses the port of a panel that starts later. Invitations to its portal name it, and who writes them starts before.
+    ///
+    /// # Errors
+    ///
+    /// No port is free.
+    pub fn choose_panel_port(&mut self) -> anyhow::Result<u16> {
+        let port = quiet_port()?;
+        self.more.insert("FLYSK_PORTAL_URL".to_owned(), url_on(port));
+        Ok(port)
+    }
+}
+
 impl Environment {
-    /// Starts the admin panel and creates the demo operator; one of an earlier environment gets a new password.
+    /// Starts the admin panel, which serves the portal too, and creates the demo operator; one of an earlier environment gets a
+    /// new password.
     ///
     /// # Errors
     ///
     /// The panel is not built, or did not become ready.
-    pub async fn start_panel(&mut self) -> anyhow::Result<Panel> {
-        let port = quiet_port()?;
-        // By name: passkeys belong to a host name.
-        let url = format!("http://localhost:{port}");
+    pub async fn start_panel(&mut self, port: u16) -> anyhow::Result<Panel> {
+        let url = url_on(port);
         self.set("FLYSK_ADMIN_LISTEN", &format!("127.0.0.1:{port}"));
         self.set("FLYSK_ADMIN_URL", &url);
         let create = ["operator:create", LOGIN, "--name", "Демо", "--role", "owner"];
@@ -53,4 +65,9 @@ impl Environment {
         }
         Ok(panel)
     }
+}
+
+/// Address of a panel on this port. By name: passkeys belong to a host name.
+fn url_on(port: u16) -> String {
+    format!("http://localhost:{port}")
 }

@@ -15,6 +15,7 @@ async fn a_widget_is_registered_and_installed_for_a_local_backend() -> anyhow::R
     let url: Url = format!("{}/events", backend.url).parse()?;
     let mut options = Options::with_fixtures(0.0)?;
     options.more.insert("FLYSK_OUTBOUND_ALLOW".to_owned(), dev::address_of(&url)?);
+    let panel_port = options.choose_panel_port()?;
     let mut env = Environment::start(options).await?;
     let credentials = dev::set_up(&mut env, &url, None).await?;
     let delivered = "SELECT COUNT(*) FROM lifecycle_events e JOIN widgets w ON w.id = e.widget_id
@@ -33,6 +34,13 @@ async fn a_widget_is_registered_and_installed_for_a_local_backend() -> anyhow::R
         let page = http.get(format!("{url}/_sim/")).send().await?.error_for_status()?.text().await?;
         assert!(page.contains("/_sim/scripts"), "the page says what the simulator can do: {page}");
     }
+    let panel = env.start_panel(panel_port).await?;
+    let invited =
+        env.command("flysk-worker", &["vendor:invite", "default", "vendor@example.com", "--print-link"])?;
+    let link = invited.lines().last().unwrap_or_default();
+    assert!(link.starts_with(&format!("{}/portal/invitation?", panel.url)), "{invited}");
+    let page = http.get(link).send().await?.error_for_status()?.text().await?;
+    assert!(page.contains("vendor@example.com"), "{page}");
     // The next start finds the credentials in the file, and keeps them.
     let file = env.scratch().join("dev.env");
     dev::write_environment(&env, &file, Some(&credentials))?;
