@@ -60,6 +60,8 @@ struct Inner {
     /// Whether events keep the signature with the sandbox's time.
     keeps_signature: bool,
     losses: Mutex<Losses>,
+    /// When the events that the backend has not answered yet were sent to it.
+    unanswered: Mutex<Vec<Instant>>,
 }
 
 /// A running proxy. It stops on drop.
@@ -103,6 +105,7 @@ impl RunningEventProxy {
             event_secrets: Mutex::default(),
             keeps_signature,
             losses: Mutex::default(),
+            unanswered: Mutex::default(),
         }));
         let routes = Route::new().at("/events", post(receive)).data(proxy.clone());
         let acceptor = poem::listener::TcpAcceptor::from_tokio(listener)?;
@@ -147,6 +150,12 @@ impl EventProxy {
         *self.0.losses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long the backend has had an event without answering; zero if it has none.
+    pub(super) fn unanswered_for(&self) -> Duration {
+        let unanswered = self.0.unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        unanswered.iter().min().map_or(Duration::ZERO, Instant::elapsed)
+    }
+
     /// Whether this event is lost, and whether the product is told so.
     fn lose_one(&self) -> Option<Losses> {
         let mut losses = self.0.losses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,6 +176,7 @@ impl EventProxy {
                 passed.insert(HeaderName::from_static(name), value);
             }
         }
+        let _unanswered = Unanswered::begin(&self.0.unanswered);
         match self.0.http.post(url).headers(passed).body(body.to_owned()).send().await {
             Ok(answer) => read(answer).await,
             Err(error) => Answer { status: None, retry_after: None, text: reason(error) },
@@ -209,6 +219,29 @@ impl EventProxy {
             body: event,
         };
         self.0.journal.note(self.0.clock.now(), Occurrence::Event(sent));
+    }
+}
+
+/// While it lives, the backend has an event that it has not answered.
+struct Unanswered<'a> {
+    all: &'a Mutex<Vec<Instant>>,
+    since: Instant,
+}
+
+impl<'a> Unanswered<'a> {
+    fn begin(all: &'a Mutex<Vec<Instant>>) -> Self {
+        let since = Instant::now();
+        all.lock().unwrap_or_else(PoisonError::into_inner).push(since);
+        Self { all, since }
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = all.iter().position(|since| *since == self.since) {
+            all.swap_remove(at);
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! A sandbox from its start to the next reset, with everything around it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -28,9 +29,13 @@ use crate::sandbox::{Options, Sandbox, SandboxContext};
 pub(super) const BANK_PATH: &str = "/_sandbox/bank";
 /// Every due date; jobs of a crowd run several at a time.
 const PACE: Pace = Pace { step: TimeDelta::zero(), jobs_at_once: 8 };
-/// Time that a request waits for another one's jobs. A backend that asks for something while it receives an event would
-/// otherwise wait for its own answer.
-const MAX_WAIT_FOR_LOCK: Duration = Duration::from_secs(2);
+/// Time that a request waits for another one's jobs while the backend has an event of theirs. A backend that asks for something
+/// before it answers would otherwise wait for itself.
+const MAX_WAIT_FOR_BACKEND: Duration = Duration::from_secs(2);
+/// Time that a request waits for another one's jobs at all: a busy machine may need it.
+const MAX_WAIT_FOR_JOBS: Duration = Duration::from_secs(30);
+/// Time between looks at whether the backend is why a request waits.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How the clock goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
@@ -183,7 +188,7 @@ impl Scene {
         if self.is_advancing.load(Ordering::SeqCst) {
             return Ok(false);
         }
-        let Ok(_job_lock) = tokio::time::timeout(MAX_WAIT_FOR_LOCK, self.job_lock.lock()).await else {
+        let Some(_job_lock) = self.job_lock_in_time().await else {
             return Ok(false);
         };
         // Whoever moves the clock now, or has ended this scene, came while the lock was waited for.
@@ -197,6 +202,22 @@ impl Scene {
         self.sandbox.take_events().await;
         self.look().await?;
         Ok(true)
+    }
+
+    /// Waits until nobody else runs jobs. `None` if they wait for the backend, take too long, or the clock begins to move.
+    async fn job_lock_in_time(&self) -> Option<MutexGuard<'_, ()>> {
+        let began = Instant::now();
+        let mut lock = pin!(self.job_lock.lock());
+        loop {
+            if let Ok(held) = tokio::time::timeout(LOOK, lock.as_mut()).await {
+                return Some(held);
+            }
+            let is_held_up = self.outside.events.proxy.unanswered_for() >= MAX_WAIT_FOR_BACKEND;
+            if is_held_up || self.is_advancing.load(Ordering::SeqCst) || began.elapsed() >= MAX_WAIT_FOR_JOBS
+            {
+                return None;
+            }
+        }
     }
 
     /// Reads what happened into the timeline.

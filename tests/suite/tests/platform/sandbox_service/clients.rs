@@ -135,6 +135,25 @@ async fn acts_say_whether_what_follows_has_happened() -> anyhow::Result<()> {
     sandbox.stop()
 }
 
+/// On a busy machine jobs take longer than acts wait for a backend. An act does not answer before its effect then.
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_wait_for_jobs_that_take_their_time() -> anyhow::Result<()> {
+    let sandbox = start()?;
+    let amocrm = format!("{}/_sim/scripts", sandbox.text("/simulators/amocrm"));
+    let slow = json!({ "path": "/oauth2/access_token", "delay_ms": 3_000, "act": { "do": "serve" } });
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    http.post(amocrm).json(&slow).send().await?.error_for_status()?;
+    let (one, other) = tokio::try_join!(
+        post(&sandbox, "/accounts", json!({ "subdomain": "one" })),
+        post(&sandbox, "/accounts", json!({ "subdomain": "other" })),
+    )?;
+    for opened in [one, other] {
+        let seen = (&opened["settled"], &opened["account"]["status"]);
+        assert_eq!(seen, (&json!(true), &json!("active")), "{opened}");
+    }
+    sandbox.stop()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_somebody_else_change_nothing() -> anyhow::Result<()> {
     let sandbox = start()?;
