@@ -12,6 +12,8 @@ from flysk import (
     InstallNotActiveError,
     InsufficientBalanceError,
     InvalidSignatureError,
+    ReconnectRequiredError,
+    TokenExpiredError,
     UnauthorizedError,
     verify_event,
 )
@@ -82,11 +84,11 @@ def answer(path: str, headers: dict, body: bytes) -> tuple[int, dict | None]:
         return 404, {"error": "not found"}
     try:
         return act(headers.get("x-auth-token", ""), json.loads(body))
-    except UnauthorizedError:
-        return 401, {"error": "open the page again"}
+    except (TokenExpiredError, UnauthorizedError):
+        return 401, {"error": "ask with a new X-Auth-Token"}
     except InsufficientBalanceError:
         return 402, {"error": "buy Flycoins"}
-    except InstallNotActiveError:
+    except (InstallNotActiveError, ReconnectRequiredError):
         return 403, {"error": "an administrator has to activate the widget"}
     except ApiError as error:
         return 502, {"error": error.code, "request_id": error.request_id}

@@ -68,9 +68,14 @@ class BackendTest(unittest.TestCase):
         self.assertEqual(answer.status_code, 200, answer.text)
         return answer.json()
 
+    def token(self, account: int, user: int) -> str:
+        return self.control("POST", f"/accounts/{account}/users/{user}/token")["token"]
+
     def page(self, act: str, name: str, text: str, account: int | None = None, user: int = USER) -> tuple[int, dict]:
         """What the widget's page gets from the backend."""
-        token = self.control("POST", f"/accounts/{account or self.account}/users/{user}/token")["token"]
+        return self.ask(self.token(account or self.account, user), act, name, text)
+
+    def ask(self, token: str, act: str, name: str, text: str) -> tuple[int, dict]:
         work = {"id": name, "text": text}
         answer = self.http.post(f"http://127.0.0.1:{self.port}/{act}", json=work, headers={"X-Auth-Token": token})
         return answer.status_code, answer.json()
@@ -93,7 +98,7 @@ class BackendTest(unittest.TestCase):
     def test_2_no_coins_no_work_until_an_administrator_buys_some(self) -> None:
         self.assertEqual(self.page("quote", "a", "two words"), (200, {"price_micro": 2 * PRICE_MICRO, "covered": False}))
         self.assertEqual(self.page("words", "a", "two words")[0], 402)
-        token = self.control("POST", f"/accounts/{self.account}/users/{ADMIN}/token")["token"]
+        token = self.token(self.account, ADMIN)
         api = httpx.Client(base_url=self.state["url"], trust_env=False)
         with api:
             shaken = api.post("/v1/handshake", headers={"X-Auth-Token": token}).json()
@@ -149,6 +154,17 @@ class BackendTest(unittest.TestCase):
         other = self.control("POST", "/accounts", {"subdomain": "fourth"})["account"]
         # A charge of its own, which it cannot pay.
         self.assertEqual(self.page("words", "f", "one", other["id"], other["users"][0]["id"])[0], 402)
+
+    def test_9_a_page_that_was_open_for_long_or_is_forged_asks_again(self) -> None:
+        token = self.token(self.account, USER)
+        self.control("POST", "/clock/advance", {"by": "1h"})
+        for refused in (token, "forged"):
+            self.assertEqual(self.ask(refused, "words", "g", "one")[0], 401)
+
+    def test_a_an_account_that_took_the_access_back_is_told_so(self) -> None:
+        self.control("POST", f"/accounts/{self.account}/revoke")
+        self.control("POST", "/clock/advance", {"by": "1d"})
+        self.assertEqual(self.page("words", "h", "one")[0], 403)
 
 
 if __name__ == "__main__":
