@@ -80,15 +80,15 @@ impl Field {
         Self::new(name, label, FieldKind::Choice(choices.collect()))
     }
 
-    /// A choice for a filter, with "any" first.
+    /// A choice for a filter, with "all" first: a word without gender.
     pub(crate) fn filter<V: ToString, L: ToString>(
         name: &'static str,
         label: &'static str,
         choices: impl IntoIterator<Item = (V, L)>,
     ) -> Self {
-        let any = std::iter::once((String::new(), "любое".to_owned()));
+        let all = std::iter::once((String::new(), "все".to_owned()));
         let choices = choices.into_iter().map(|(value, label)| (value.to_string(), label.to_string()));
-        Self::choice(name, label, any.chain(choices))
+        Self::choice(name, label, all.chain(choices))
     }
 
     /// Sets the value.
@@ -245,6 +245,8 @@ mod tests {
         let state = || Field::filter("state", "Состояние", [("dead", "остановлено")]);
         assert_eq!(told(state(), "dead").as_deref(), Some("Состояние: остановлено"));
         assert_eq!(told(state(), ""), None);
+        let FieldKind::Choice(choices) = state().kind else { panic!("a filter is a choice") };
+        assert_eq!(choices[0], (String::new(), "все".to_owned()));
         assert_eq!(told(Field::check("review", "Ждут решения"), "yes").as_deref(), Some("Ждут решения: да"));
         assert_eq!(told(Field::text("account", "Аккаунт"), "7").as_deref(), Some("Аккаунт: 7"));
         assert_eq!(told(Field::password("password", "Пароль"), "secret"), None);

@@ -111,7 +111,7 @@ async fn pays(sandbox: &SandboxProcess, browser: &Browser) -> anyhow::Result<()>
     browser.client.refresh().await?;
     browser.click(".payment .pay").await;
     wait_for_note(browser, "Платёж проведён").await;
-    wait_for_entry(browser, "Пополнение: доступно +500 FC").await;
+    wait_for_entry(browser, "Пополнение: баланс +500 FC").await;
     Ok(())
 }
 

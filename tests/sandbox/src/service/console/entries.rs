@@ -12,6 +12,8 @@ use super::{moscow_time, roubles, words};
 pub(super) struct Shown {
     pub(super) seq: u64,
     pub(super) at: String,
+    /// The account that it is about, if there is one.
+    pub(super) account: Option<u64>,
     pub(super) label: &'static str,
     pub(super) summary: String,
     pub(super) class: &'static str,
@@ -33,7 +35,8 @@ type Words = (&'static str, String, &'static str, &'static str, Vec<Part>);
 /// The entry for the page.
 pub(super) fn shown(entry: &Entry) -> Shown {
     let (label, summary, class, opens, parts) = told(&entry.what);
-    Shown { seq: entry.seq, at: moscow_time(entry.at), label, summary, class, opens, parts }
+    let (at, account) = (moscow_time(entry.at), entry.what.account_id());
+    Shown { seq: entry.seq, at, account, label, summary, class, opens, parts }
 }
 
 fn told(what: &Occurrence) -> Words {
@@ -123,7 +126,7 @@ fn subscription(entry: &SubscriptionEntry) -> Words {
 
 /// What a transaction changes: the balance, and what is held of it.
 fn coins(entry: &CoinEntry) -> String {
-    let changes = [("доступно", entry.available_micro), ("резерв", entry.held_micro)];
+    let changes = [("баланс", entry.available_micro), ("резерв", entry.held_micro)];
     let changes: Vec<String> = changes
         .into_iter()
         .filter(|(_, micro)| *micro != 0)
@@ -192,6 +195,7 @@ mod tests {
         let at = "2027-01-31T09:00:00Z".parse().unwrap();
         let shown = shown(&Entry { seq: 7, at, what: Occurrence::Event(sent) });
         assert_eq!((shown.seq, shown.class, shown.at.as_str()), (7, "bad", "31.01.2027 12:00:00 МСК"));
+        assert_eq!(shown.account, Some(1));
         assert_eq!(shown.summary, "install → 500 за 3 мс (принято песочницей)");
         assert_eq!(shown.parts.iter().map(|part| part.title).collect::<Vec<_>>(), ["Тело", "Ответ"]);
         assert_eq!(shown.parts[1].text, "boom");
@@ -206,8 +210,8 @@ mod tests {
                 CoinEntry { account_id: 1, transaction_id, kind, available_micro, held_micro, reference };
             told(&Occurrence::Flycoins(entry)).1
         };
-        assert_eq!(coins("credit", 500_000_000, 0), "Пополнение: доступно +500 FC, order-1");
-        assert_eq!(coins("hold", -2_500_000, 2_500_000), "Резерв: доступно -2,5 FC, резерв +2,5 FC, order-1");
+        assert_eq!(coins("credit", 500_000_000, 0), "Пополнение: баланс +500 FC, order-1");
+        assert_eq!(coins("hold", -2_500_000, 2_500_000), "Резерв: баланс -2,5 FC, резерв +2,5 FC, order-1");
         assert_eq!(coins("capture", 0, -10_000_000), "Списание: резерв -10 FC, order-1");
 
         let refusal = Refusal {
