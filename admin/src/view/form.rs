@@ -130,6 +130,11 @@ impl Field {
         Some(format!("{}: {value}", self.label))
     }
 
+    /// Whether the field takes a row of its own.
+    pub(crate) fn is_wide(&self) -> bool {
+        matches!(self.kind, FieldKind::Lines)
+    }
+
     /// Whether the check box is set.
     pub(crate) fn is_checked(&self) -> bool {
         !self.value.is_empty()

@@ -45,7 +45,7 @@ pub(crate) fn form(list: &str, widget: &Widget, starts_switched_off: bool) -> Fo
             Field::text("event_kinds", "Виды событий")
                 .value(kinds)
                 .required()
-                .hint("Через запятую; usual: обычные, all: все"),
+                .hint("Через запятую; usual: install, activate, deactivate; all: все"),
         )
         .field(
             Field::text("delivery_delays", "Повторы доставки, секунд")

@@ -29,9 +29,9 @@ pub(crate) fn form(action: &'static str) -> Form {
         .field(Field::text("client_uuid", "Client id интеграции").required())
         .field(Field::password("client_secret", "Секретный ключ интеграции").required())
         .field(
-            Field::text("redirect_uri", "Redirect URI")
-                .required()
-                .hint("Буква в букву как в настройках интеграции"),
+            Field::text("redirect_uri", "Redirect URI").required().hint(
+                "https://…/oauth/amocrm/callback/код виджета, буква в букву как в настройках интеграции",
+            ),
         )
 }
 

@@ -167,6 +167,7 @@ async fn a_vendor_works_in_a_browser(pool: MySqlPool) {
     call_api(&portal, &token).await;
     open_api_calls(&browser, &portal, &format!("/portal/api-calls?widget={installed}")).await;
     browser.picture("portal-api-calls").await;
+    shows_hints_below_their_fields(&browser, &portal).await;
     fits_a_phone(&browser, &portal).await;
     browser.client.clone().close().await.unwrap();
 }
@@ -176,6 +177,17 @@ fn pages() -> Vec<&'static str> {
     let all = routes::table();
     let shown = all.iter().filter(|route| route.method == Method::GET && route.access == Access::Vendor);
     shown.map(|route| route.path).filter(|path| !path.contains(':')).collect()
+}
+
+/// A hint elsewhere is taken for that of another field.
+async fn shows_hints_below_their_fields(browser: &Browser, portal: &Portal) {
+    open(browser, &portal.panel, "/portal/plans").await;
+    browser.click("details.act summary").await;
+    let lefts = "return [...document.querySelectorAll('details[open] form .hint')]\
+        .map((hint) => [hint, hint.previousElementSibling].map((part) => part.getBoundingClientRect().left))";
+    let lefts = browser.client.execute(lefts, Vec::new()).await.unwrap();
+    let lefts = lefts.as_array().unwrap();
+    assert!(lefts.len() > 1 && lefts.iter().all(|pair| pair[0] == pair[1]), "{lefts:?}");
 }
 
 async fn fits_a_phone(browser: &Browser, portal: &Portal) {
