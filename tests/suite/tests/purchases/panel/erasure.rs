@@ -38,7 +38,7 @@ async fn columns_with(pool: &MySqlPool, marker: &str) -> Vec<String> {
     .await
     .unwrap();
     assert!(columns.len() > 200, "only {} columns are searched", columns.len());
-    let mut marked = Vec::new();
+    let mut holding = Vec::new();
     for (table, column) in columns {
         let search = format!(
             "SELECT COUNT(*) FROM `{table}` WHERE LOCATE(CAST(? AS BINARY), CAST(`{column}` AS BINARY)) > 0"
@@ -46,10 +46,10 @@ async fn columns_with(pool: &MySqlPool, marker: &str) -> Vec<String> {
         let found: i64 =
             sqlx::query_scalar(AssertSqlSafe(search)).bind(marker).fetch_one(pool).await.unwrap();
         if found > 0 {
-            marked.push(format!("{table}.{column}"));
+            holding.push(format!("{table}.{column}"));
         }
     }
-    marked
+    holding
 }
 
 async fn run(panel: &Panel, statement: &'static str, binds: &[&str]) {
