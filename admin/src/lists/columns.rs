@@ -1,7 +1,7 @@
 //! Columns of a list that an operator has chosen.
 
 use crate::http::Pairs;
-use crate::view::Row;
+use crate::view::{Heading, Row};
 
 /// Parameter with the number of a hidden column, counted from 0; any number of them.
 pub(crate) const HIDE_PARAMETER: &str = "hide";
@@ -41,6 +41,11 @@ impl Columns {
     /// The shown titles.
     pub(crate) fn head(&self, titles: &'static [&'static str]) -> Vec<&'static str> {
         self.chosen(titles.iter().copied()).collect()
+    }
+
+    /// The headings of the shown columns.
+    pub(crate) fn headings(&self, all: Vec<Heading>) -> Vec<Heading> {
+        self.chosen(all.into_iter()).collect()
     }
 
     /// The row without its hidden cells.

@@ -5,6 +5,7 @@ use flysk_domain::platform::subscriptions::day_start;
 use flysk_store::admin::listing::Keyset;
 
 use super::count;
+use super::sorting::Sorting;
 use crate::http::form::query_string;
 use crate::http::{Fault, Pairs};
 
@@ -16,39 +17,55 @@ const MAX_PAGE_SIZE: u32 = 1_000;
 /// Parameters of the address that are a place in the list, and how far it is counted there: no part of its filter.
 pub(crate) const PLACE: [&str; 4] = ["after", "before", "day", count::PARAMETER];
 
-/// A side of the page and the id at its edge.
+/// Maximum length of an id or a key, in characters: a name of an account has up to 255.
+const MAX_KEY_LEN: usize = 300;
+
+/// A side of the page and the id, or the key, at its edge.
 type Neighbour = Option<(&'static str, String)>;
 
 /// Position of the page in the list.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    /// Whether the list begins with the oldest rows.
-    pub(crate) oldest_first: bool,
-    /// Rows after this id.
+    /// The order of the list.
+    sorting: Sorting,
+    /// Rows after this id, or key.
     after: Option<String>,
-    /// Rows before this id.
+    /// Rows before this id, or key.
     before: Option<String>,
-    /// Bound of the ids of a day: its end if the newest come first, otherwise its beginning.
+    /// Bound of the ids of a day: its end if the newest come first, otherwise its beginning. `None` if the list is not sorted by id.
     day: Option<String>,
     size: u32,
 }
 
 impl Cursor {
-    /// Reads `order`, `after`, `before`, `day` and `size`; `first_id_at` turns a time into an id.
+    /// Reads `after`, `before`, `day` and `size` of a list in this order; `first_id_at` turns a time into an id.
     ///
     /// # Errors
     ///
     /// A refusal that names the parameter.
-    pub(crate) fn of(query: &Pairs, first_id_at: fn(DateTime<Utc>) -> String) -> Result<Self, Fault> {
-        let oldest_first = query.get("order") == Some("old");
+    pub(crate) fn of(
+        query: &Pairs,
+        sorting: Sorting,
+        first_id_at: fn(DateTime<Utc>) -> String,
+    ) -> Result<Self, Fault> {
         let day: Option<NaiveDate> = query.parsed("day", "Перейти к дате")?;
-        let day = if oldest_first { day } else { day.and_then(|day| day.succ_opt()) };
+        let day = day.filter(|_| sorting.column.is_none());
+        let day = if sorting.descending { day.and_then(|day| day.succ_opt()) } else { day };
         let size: Option<u32> = query.parsed("size", "size")?;
-        let id = |name: &str| query.get(name).map(|id| id.chars().take(40).collect::<String>());
+        let key = |name: &str| {
+            let text: Option<String> = query.get(name).map(|text| text.chars().take(MAX_KEY_LEN).collect());
+            let is_place = |text: &String| sorting.column.is_none_or(|column| column.is_key(text));
+            match text {
+                Some(text) if !is_place(&text) => {
+                    Err(Fault::refused("Такого места в этом порядке нет. Откройте список с начала."))
+                }
+                text => Ok(text),
+            }
+        };
         Ok(Self {
-            oldest_first,
-            after: id("after"),
-            before: id("before"),
+            sorting,
+            after: key("after")?,
+            before: key("before")?,
             day: day.map(|day| first_id_at(day_start(day))),
             size: size.unwrap_or(PAGE_SIZE).clamp(1, MAX_PAGE_SIZE),
         })
@@ -58,9 +75,8 @@ impl Cursor {
     pub(crate) fn keyset(&self) -> Keyset {
         let reversed = self.after.is_none() && self.before.is_some();
         // Backwards from the newest is upwards.
-        let descending = self.oldest_first == reversed;
-        let limit = self.size + 1;
-        let start = if descending { Keyset::newest(limit) } else { Keyset::oldest(limit) };
+        let sorting = if reversed { self.sorting.reversed() } else { self.sorting };
+        let start = sorting.keyset(self.size + 1);
         let edge = self.after.as_ref().or(self.before.as_ref()).or(self.day.as_ref());
         Keyset { from: edge.cloned().unwrap_or(start.from), reversed, ..start }
     }
@@ -91,10 +107,19 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
+    use flysk_store::admin::sorting::SortColumn;
+
     use super::*;
 
+    const OLDEST_FIRST: Sorting = Sorting { column: None, descending: false };
+    const BY_AMOUNT: Sorting = Sorting { column: Some(SortColumn::Amount), descending: true };
+
+    fn cursor_of(query: &str, sorting: Sorting) -> Result<Cursor, Fault> {
+        Cursor::of(&Pairs::parse(query.as_bytes()), sorting, |time| format!("x{}", time.timestamp()))
+    }
+
     fn cursor(query: &str) -> Cursor {
-        Cursor::of(&Pairs::parse(query.as_bytes()), |time| format!("x{}", time.timestamp())).unwrap()
+        cursor_of(query, Sorting::NEWEST_FIRST).unwrap()
     }
 
     fn ids(numbers: std::ops::Range<u32>) -> Vec<String> {
@@ -103,14 +128,16 @@ mod tests {
 
     #[test]
     fn pages_are_read_in_the_direction_that_leads_to_them() {
-        for (query, descending, reversed) in [
-            ("", true, false),
-            ("after=x", true, false),
-            ("before=x", false, true),
-            ("order=old", false, false),
-            ("order=old&before=x", true, true),
+        for (query, sorting, descending, reversed) in [
+            ("", Sorting::NEWEST_FIRST, true, false),
+            ("after=x", Sorting::NEWEST_FIRST, true, false),
+            ("before=x", Sorting::NEWEST_FIRST, false, true),
+            ("", OLDEST_FIRST, false, false),
+            ("before=x", OLDEST_FIRST, true, true),
+            ("after=5~inv_1", BY_AMOUNT, true, false),
+            ("before=5~inv_1", BY_AMOUNT, false, true),
         ] {
-            let keyset = cursor(query).keyset();
+            let keyset = cursor_of(query, sorting).unwrap().keyset();
             assert_eq!(
                 (keyset.descending, keyset.reversed, keyset.limit),
                 (descending, reversed, 51),
@@ -123,8 +150,20 @@ mod tests {
     #[test]
     fn a_day_ends_at_midnight_in_moscow() {
         assert_eq!(cursor("day=2026-11-30").keyset().from, "x1796072400");
-        assert_eq!(cursor("day=2026-11-30&order=old").keyset().from, "x1795986000");
-        assert!(Cursor::of(&Pairs::parse(b"day=soon"), |_| String::new()).is_err());
+        let oldest = cursor_of("day=2026-11-30", OLDEST_FIRST).unwrap();
+        assert_eq!(oldest.keyset().from, "x1795986000");
+        assert!(cursor_of("day=soon", OLDEST_FIRST).is_err());
+        let by_amount = cursor_of("day=2026-11-30", BY_AMOUNT).unwrap().keyset();
+        assert_eq!((by_amount.from.as_str(), by_amount.sort), ("", BY_AMOUNT.column), "it has no days");
+    }
+
+    #[test]
+    fn a_page_of_a_sorted_list_follows_a_value_and_an_id() {
+        let from = |query: &str| cursor_of(query, BY_AMOUNT).map(|cursor| cursor.keyset().from).ok();
+        assert_eq!(from("after=-5~inv_1").as_deref(), Some("-5~inv_1"));
+        for forged in ["after=inv_1", "before=x~inv_1", "after=5~", "after=5~%27"] {
+            assert_eq!(from(forged), None, "{forged}");
+        }
     }
 
     #[test]

@@ -25,16 +25,16 @@ pub(super) fn form<R: Rank>(visit: &Visit<R>, path: &str) -> Option<Form> {
         return None;
     }
     let form = Form::act("/export", "Выгрузить", "Выгрузить")
-        .text("Все строки этого фильтра с выбранными столбцами, не больше миллиона. Файл будет в разделе «Выгрузки».")
+        .text("Все строки этого фильтра в этом порядке с выбранными столбцами, не больше миллиона. Файл будет в разделе «Выгрузки».")
         .field(Field::hidden("list", path))
         .field(Field::hidden("query", query_of(&visit.request.query)))
         .field(Field::choice("file_format", "Формат", [("xlsx", "XLSX"), ("csv", "CSV")]));
     Some(form)
 }
 
-/// The filter and the columns of a list, without its order and its place.
+/// The filter, the order and the columns of a list, without its place.
 fn query_of(query: &Pairs) -> String {
-    let left_out = [PLACE.as_slice(), &["order", "size"]].concat();
+    let left_out = [PLACE.as_slice(), &["size"]].concat();
     query_string(&query.without(&left_out)).trim_start_matches('?').to_owned()
 }
 
@@ -92,8 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_export_takes_the_filter_and_the_columns_and_no_place() {
-        let query = Pairs::parse(b"state=dead&hide=2&after=job_1&day=2026-11-30&order=old&size=9&count=more");
-        assert_eq!(query_of(&query), "state=dead&hide=2");
+    fn an_export_takes_the_filter_the_order_and_the_columns_and_no_place() {
+        let query =
+            Pairs::parse(b"state=dead&hide=2&after=job_1&day=2026-11-30&sort=-amount&size=9&count=more");
+        assert_eq!(query_of(&query), "state=dead&hide=2&sort=-amount");
     }
 }

@@ -10,9 +10,11 @@ use std::pin::Pin;
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::admin::BulkAction;
 use flysk_services::exports::Value;
+use flysk_store::admin::sorting::ids_of;
 use flysk_store::{Conn, StoreResult};
 
 use super::columns::Columns;
+use super::sorting::Sorting;
 use super::ticked::{self, Ticked};
 use super::{Keyset, List};
 use crate::http::{Fault, Pairs};
@@ -39,14 +41,14 @@ pub trait FrozenList: fmt::Debug + Send + Sync {
     /// Titles of the chosen columns.
     fn head(&self) -> Vec<&'static str>;
 
-    /// Ids of the rows that follow `after`, the newest first; `None` begins with the newest.
+    /// Ids of the rows that follow `after` in the order of the list; their keys if it is sorted. `None` begins with the first row.
     fn ids<'a>(&'a self, conn: &'a mut Conn, after: Option<&str>, limit: u32) -> Reading<'a, Vec<String>>;
 
     /// Ids of the rows that follow `after`, the oldest first; `None` begins with the oldest. Acts take this order, so that what
     /// they repeat happens in the order in which it happened before.
     fn ids_up<'a>(&'a self, conn: &'a mut Conn, after: Option<&str>, limit: u32) -> Reading<'a, Vec<String>>;
 
-    /// The rows with these ids, in their order.
+    /// The rows with these ids, or keys, in their order.
     fn rows<'a>(&'a self, conn: &'a mut Conn, ids: &'a [String]) -> Reading<'a, Vec<Vec<Value>>>;
 }
 
@@ -106,10 +108,12 @@ fn boxed<L: List>(query: &Pairs, at: DateTime<Utc>) -> Result<Box<dyn FrozenList
     let bound = L::first_id_at(at + TimeDelta::milliseconds(1));
     let newest = Keyset::newest(0).from;
     let ticked = Ticked::of::<L>(query)?;
+    let filter = L::filter(query)?;
     Ok(Box::new(Frozen::<L> {
         selection: selection_of::<L>(query, ticked.as_ref()),
         ticked,
-        filter: L::filter(query)?,
+        sorting: Sorting::of::<L>(query, &filter)?,
+        filter,
         columns: Columns::of(query, L::HEAD.len()),
         bound: if L::DATED { bound } else { newest },
     }))
@@ -129,9 +133,32 @@ struct Frozen<L: List> {
     /// Rows that count instead of the filter.
     ticked: Option<Ticked>,
     filter: L::Filter,
+    sorting: Sorting,
     columns: Columns,
     /// Ids of the list are smaller.
     bound: String,
+}
+
+impl<L: List> Frozen<L> {
+    /// Rows that follow `after` in the order of the list.
+    fn keyset(&self, after: Option<&str>, limit: u32) -> Keyset {
+        let start = self.sorting.keyset(limit);
+        let from = match after {
+            Some(after) => after.to_owned(),
+            None if self.sorting == Sorting::NEWEST_FIRST => self.bound.clone(),
+            None => start.from.clone(),
+        };
+        let bound = self.sorting.column.filter(|_| L::DATED).map(|_| self.bound.clone());
+        Keyset { from, bound, ..start }
+    }
+
+    /// Removes rows that were created after the request, which the oldest ones first lead to at last.
+    fn cut(&self, mut ids: Vec<String>) -> Vec<String> {
+        if L::DATED {
+            ids.retain(|id| *id < self.bound);
+        }
+        ids
+    }
 }
 
 impl<L: List> fmt::Debug for Frozen<L> {
@@ -158,10 +185,10 @@ impl<L: List> FrozenList for Frozen<L> {
     }
 
     fn ids<'a>(&'a self, conn: &'a mut Conn, after: Option<&str>, limit: u32) -> Reading<'a, Vec<String>> {
-        let from = after.unwrap_or(&self.bound).to_owned();
+        let keyset = self.keyset(after, limit);
         Box::pin(async move {
-            let keyset = Keyset { from, ..Keyset::newest(limit) };
-            ticked::ids::<L>(conn, self.ticked.as_ref(), &self.filter, &keyset).await
+            let ids = ticked::ids::<L>(conn, self.ticked.as_ref(), &self.filter, &keyset).await?;
+            Ok(if self.sorting.column.is_none() { self.cut(ids) } else { ids })
         })
     }
 
@@ -169,15 +196,13 @@ impl<L: List> FrozenList for Frozen<L> {
         let from = after.unwrap_or_default().to_owned();
         Box::pin(async move {
             let keyset = Keyset { from, ..Keyset::oldest(limit) };
-            let mut ids = ticked::ids::<L>(conn, self.ticked.as_ref(), &self.filter, &keyset).await?;
-            ids.retain(|id| *id < self.bound);
-            Ok(ids)
+            Ok(self.cut(ticked::ids::<L>(conn, self.ticked.as_ref(), &self.filter, &keyset).await?))
         })
     }
 
     fn rows<'a>(&'a self, conn: &'a mut Conn, ids: &'a [String]) -> Reading<'a, Vec<Vec<Value>>> {
         Box::pin(async move {
-            let records = L::records(conn, ids).await?;
+            let records = L::records(conn, &ids_of(ids)).await?;
             let values =
                 |record| self.columns.row(L::row(record)).cells.into_iter().map(Value::from).collect();
             Ok(records.iter().map(values).collect())

@@ -1,10 +1,11 @@
-//! Lists: filters in the address, keyset pages, a capped count.
+//! Lists: filters and the order in the address, keyset pages, a capped count.
 
 pub(crate) mod columns;
 mod count;
 pub(crate) mod cursor;
 pub(crate) mod export;
 pub(crate) mod frozen;
+pub(crate) mod sorting;
 pub(crate) mod ticked;
 pub(crate) mod views;
 
@@ -13,6 +14,7 @@ use std::future::Future;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::BulkAction;
+use flysk_store::admin::sorting::{SortColumn, ids_of};
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
@@ -23,6 +25,7 @@ use crate::view::{Cell, Field, Form, Row, Table, format};
 use columns::{ColumnChoice, Columns};
 use count::CountLimit;
 use cursor::Cursor;
+use sorting::{Sort, SortChoice, Sorting};
 use ticked::Ticked;
 use views::ViewLink;
 
@@ -47,6 +50,11 @@ pub(crate) trait List: Send + Sync + 'static {
     /// Whether ids sort by time, so that the list can jump to a date.
     const DATED: bool = true;
 
+    /// Column of the table whose heading sorts by id.
+    const ID_POSITION: usize = 0;
+    /// Other columns by which the list can be sorted, each with an index.
+    const SORTS: &'static [Sort] = &[];
+
     /// Acts on all rows of the list.
     const BULK: &'static [BulkAction] = &[];
 
@@ -56,11 +64,19 @@ pub(crate) trait List: Send + Sync + 'static {
     ///
     /// A refusal that names the field.
     fn filter(query: &Pairs) -> Result<Self::Filter, Fault>;
+    /// Whether an index has the rows of the filter in the order of a column of [`Self::SORTS`].
+    fn can_sort_by(_filter: &Self::Filter, _column: SortColumn) -> bool {
+        false
+    }
+    /// Column by which the rows of the filter are sorted if the address names no other; `None` for the id.
+    fn implied_sort(_filter: &Self::Filter) -> Option<SortColumn> {
+        None
+    }
     /// Fields of the filter with their values.
     fn fields(query: &Pairs) -> Vec<Field>;
     /// The smallest id of rows created at this time.
     fn first_id_at(time: DateTime<Utc>) -> String;
-    /// Ids of the rows that match, one page of them; with [`Keyset::counting`] their number.
+    /// Ids of the rows that match, one page of them; their keys if the list is sorted, with [`Keyset::counting`] their number.
     fn ids(
         conn: &mut Conn,
         filter: &Self::Filter,
@@ -94,7 +110,9 @@ struct ListPage {
     bulk_links: Vec<Cell>,
     fields: Vec<Field>,
     day: Option<String>,
-    oldest_first: bool,
+    orders: Vec<SortChoice>,
+    /// Why the order is not the wanted one.
+    order_notice: Option<String>,
     count: String,
     /// Address that counts further, if the number is not exact.
     count_more: Option<String>,
@@ -116,21 +134,24 @@ struct ListPage {
 /// Shows a page of a list.
 pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, Fault> {
     let query = &visit.request.query;
-    let (filter, cursor) = (L::filter(query)?, Cursor::of(query, L::first_id_at)?);
+    let filter = L::filter(query)?;
+    let sorting = Sorting::of::<L>(query, &filter)?;
+    let cursor = Cursor::of(query, sorting, L::first_id_at)?;
     let ticked = Ticked::of::<L>(query)?;
     let mut conn = visit.deps.read().await?;
-    let mut ids = ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &cursor.keyset()).await?;
-    let (previous, next) = cursor.neighbours(&mut ids);
+    let mut keys = ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &cursor.keyset()).await?;
+    let (previous, next) = cursor.neighbours(&mut keys);
     let count_limit = CountLimit::of(query);
     let counted = if previous.is_none() && next.is_none() {
-        Some(u32::try_from(ids.len()).unwrap_or(u32::MAX))
+        Some(u32::try_from(keys.len()).unwrap_or(u32::MAX))
     } else {
         let keyset = count_limit.keyset();
         CountLimit::counted(ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &keyset).await)?
     };
-    let records = L::records(&mut conn, &ids).await?;
+    let records = L::records(&mut conn, &ids_of(&keys)).await?;
     let columns = Columns::of(query, L::HEAD.len());
-    let link = |(side, id): (&str, String)| Cursor::link(L::PATH, query, side, &id);
+    let headings = columns.headings(sorting::headings::<L>(query, &filter, sorting));
+    let link = |(side, key): (&str, String)| Cursor::link(L::PATH, query, side, &key);
     let page = ListPage {
         layout: visit.layout(L::TITLE),
         path: L::PATH,
@@ -138,10 +159,11 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
         bulk_links: bulk::links(&visit, L::PATH, L::BULK),
         fields: L::fields(query),
         day: L::DATED.then(|| query.get("day").unwrap_or_default().to_owned()),
-        oldest_first: cursor.oldest_first,
+        orders: sorting::choices::<L>(sorting),
+        order_notice: sorting::notice::<L>(query, sorting),
         count: count_limit.text(counted),
         count_more: count_limit.link_to_more(counted, L::PATH, query),
-        table: table_of::<L, R>(&visit, &records, &columns),
+        table: Table { head: headings, rows: rows_of::<L, R>(&visit, &records, &columns) },
         empty: L::EMPTY,
         previous: previous.map(link),
         next: next.map(link),
@@ -156,11 +178,11 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
 }
 
 /// The chosen columns of the rows, which can be ticked if there is an act for them.
-fn table_of<L: List, R: Rank>(visit: &Visit<R>, records: &[L::Record], columns: &Columns) -> Table {
+fn rows_of<L: List, R: Rank>(visit: &Visit<R>, records: &[L::Record], columns: &Columns) -> Vec<Row> {
     let has_acts = !bulk::ticked_acts(visit, L::BULK).is_empty();
     let row = |record| {
         let row = columns.row(L::row(record));
         if has_acts { row.with_tick(L::id(record)) } else { row }
     };
-    Table::new(&columns.head(L::HEAD), records.iter().map(row).collect())
+    records.iter().map(row).collect()
 }

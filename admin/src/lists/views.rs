@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_view_saves_the_filter_and_not_the_place() {
-        let query = Pairs::parse(b"state=dead&after=job_1&day=2026-11-30&kind=&order=old&count=more");
-        assert_eq!(saved_query(&query), "state=dead&order=old");
+        let query = Pairs::parse(b"state=dead&after=job_1&day=2026-11-30&kind=&sort=-amount&count=more");
+        assert_eq!(saved_query(&query), "state=dead&sort=-amount");
     }
 }

@@ -8,6 +8,7 @@ use flysk_store::admin::lists::accounts::{self, AccountFilter, AccountRow};
 use flysk_store::admin::lists::calls::{self, CallFilter};
 use flysk_store::admin::lists::installs::{self, InstallFilter};
 use flysk_store::admin::lists::subscriptions::{self, SubscriptionFilter};
+use flysk_store::admin::sorting::SortColumn;
 use flysk_store::platform::account_renames::{self, AccountRename};
 use flysk_store::{Conn, StoreResult};
 use poem::Response;
@@ -18,6 +19,7 @@ use super::cards::{self, SavedCards};
 use super::installs::Installs;
 use super::subscriptions::Subscriptions;
 use crate::http::{Billing, Erasing, Fault, Pairs, Support, Visit};
+use crate::lists::sorting::Sort;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, DetailPage, Field, Labeled, Row, Section, Table};
 
@@ -36,6 +38,8 @@ impl List for Accounts {
     const HEAD: &'static [&'static str] =
         &["Номер", "Название", "Домен", "Установок", "FlySense", "Появился", "Изменён"];
     const EMPTY: &'static str = "Таких аккаунтов нет.";
+    const SORTS: &'static [Sort] =
+        &[Sort::smallest_first(SortColumn::Name, 1), Sort::smallest_first(SortColumn::Domain, 2)];
     const DATED: bool = false;
 
     fn filter(query: &Pairs) -> Result<AccountFilter, Fault> {
@@ -44,6 +48,14 @@ impl List for Accounts {
             host: query.ascii("host").map(|host| host.to_lowercase()),
             name: query.get("name").map(str::to_owned),
         })
+    }
+
+    fn can_sort_by(filter: &AccountFilter, column: SortColumn) -> bool {
+        filter.can_sort_by(column)
+    }
+
+    fn implied_sort(filter: &AccountFilter) -> Option<SortColumn> {
+        filter.implied_sort()
     }
 
     fn fields(query: &Pairs) -> Vec<Field> {

@@ -10,6 +10,7 @@ use flysk_store::admin::lists::jobs::{self, JobFilter};
 use flysk_store::admin::lists::payments::{self, PaymentFilter};
 use flysk_store::admin::lists::purchases::{self, PurchaseFilter};
 use flysk_store::admin::lists::transfer_invoices::{self, TransferInvoiceFilter};
+use flysk_store::admin::sorting::ids_of;
 use flysk_store::platform::{account_renames, vendors, widgets};
 use poem::Response;
 
@@ -175,10 +176,10 @@ async fn by_text(conn: &mut Conn, text: &str) -> Result<Vec<Section>, Fault> {
         let mut ids = Vec::new();
         if host.is_some() {
             let filter = AccountFilter { host: host.clone(), ..AccountFilter::all(crm) };
-            ids.extend(accounts::ids(conn, &filter, &Keyset::newest(ROWS_SHOWN)).await?);
+            ids.extend(ids_of(&accounts::ids(conn, &filter, &Keyset::newest(ROWS_SHOWN)).await?));
         }
         let filter = AccountFilter { name: Some(text.to_owned()), ..AccountFilter::all(crm) };
-        let named = accounts::ids(conn, &filter, &Keyset::newest(ROWS_SHOWN)).await?;
+        let named = ids_of(&accounts::ids(conn, &filter, &Keyset::newest(ROWS_SHOWN)).await?);
         ids.extend(named.into_iter().filter(|id| !ids.contains(id)).collect::<Vec<_>>());
         let found = accounts::rows(conn, &ids).await?;
         push(&mut sections, "Аккаунты", Accounts::HEAD, found.iter().map(Accounts::row).collect());

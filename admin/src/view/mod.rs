@@ -16,4 +16,4 @@ pub(crate) use detail::{DetailPage, Section};
 pub(crate) use form::{Field, Form};
 pub(crate) use kept::KeptField;
 pub(crate) use labels::Labeled;
-pub(crate) use table::{Row, Table};
+pub(crate) use table::{Direction, Heading, Row, SortLink, Table};

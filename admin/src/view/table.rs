@@ -4,9 +4,67 @@ use super::Cell;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    /// Titles of the columns.
-    pub(crate) head: Vec<&'static str>,
+    pub(crate) head: Vec<Heading>,
     pub(crate) rows: Vec<Row>,
+}
+
+/// Heading of a column.
+#[derive(Debug)]
+pub(crate) struct Heading {
+    /// Title.
+    pub(crate) title: &'static str,
+    /// The link that sorts by the column, if it can be.
+    pub(crate) sort: Option<SortLink>,
+}
+
+/// The link of a heading.
+#[derive(Debug)]
+pub(crate) struct SortLink {
+    /// Address of the list in the order of the column; in the opposite one, if the list has the order already.
+    pub(crate) href: String,
+    /// The direction, if the list is sorted by the column.
+    pub(crate) direction: Option<Direction>,
+    /// How exact the order is; empty if it is exact.
+    pub(crate) precision: &'static str,
+}
+
+/// Direction of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Small values first.
+    Ascending,
+    /// Large values first.
+    Descending,
+}
+
+impl Direction {
+    /// Value of the attribute `aria-sort`.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Ascending => "ascending",
+            Self::Descending => "descending",
+        }
+    }
+
+    /// Sign beside the title.
+    pub(crate) const fn arrow(self) -> &'static str {
+        match self {
+            Self::Ascending => "↑",
+            Self::Descending => "↓",
+        }
+    }
+}
+
+impl Heading {
+    /// A title alone.
+    pub(crate) const fn plain(title: &'static str) -> Self {
+        Self { title, sort: None }
+    }
+
+    /// The direction, if the table is sorted by the column.
+    pub(crate) fn direction(&self) -> Option<Direction> {
+        self.sort.as_ref().and_then(|sort| sort.direction)
+    }
 }
 
 /// A row; the keyboard opens `href`.
@@ -23,7 +81,7 @@ pub(crate) struct Row {
 impl Table {
     /// A table with these columns.
     pub(crate) fn new(head: &[&'static str], rows: Vec<Row>) -> Self {
-        Self { head: head.to_vec(), rows }
+        Self { head: head.iter().copied().map(Heading::plain).collect(), rows }
     }
 
     /// Whether rows can be ticked.

@@ -11,6 +11,7 @@ use crate::http::{Bulk, Fault, Pairs, Rank, Visit};
 use crate::lists::columns::HIDE_PARAMETER;
 use crate::lists::cursor::PLACE;
 use crate::lists::frozen::{FrozenList, freeze_pairs};
+use crate::lists::sorting::{ORDER_PARAMETER, SORT_PARAMETER};
 use crate::lists::ticked::Ticked;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
 
@@ -66,7 +67,7 @@ pub(crate) fn links<R: Rank>(visit: &Visit<R>, list: &str, actions: &[BulkAction
     if !visit.who.may::<Bulk>() {
         return Vec::new();
     }
-    let left_out = [PLACE.as_slice(), &["order", "size", HIDE_PARAMETER]].concat();
+    let left_out = [PLACE.as_slice(), &[SORT_PARAMETER, ORDER_PARAMETER, "size", HIDE_PARAMETER]].concat();
     let query = visit.request.query.without(&left_out);
     let link = |action: &BulkAction| {
         let mut query = query.clone();

@@ -5,9 +5,11 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState};
 use flysk_store::admin::lists::invoices::{self as listed, InvoiceFilter, InvoiceListRow};
+use flysk_store::admin::sorting::SortColumn;
 use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
+use crate::lists::sorting::Sort;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, Field, Labeled, Row};
 
@@ -32,6 +34,8 @@ impl List for Invoices {
         "Оплачен",
     ];
     const EMPTY: &'static str = "Таких счетов нет.";
+    const SORTS: &'static [Sort] =
+        &[Sort::largest_first(SortColumn::Amount, 4), Sort::largest_first(SortColumn::Paid, 8)];
 
     fn filter(query: &Pairs) -> Result<InvoiceFilter, Fault> {
         Ok(InvoiceFilter {
@@ -40,6 +44,10 @@ impl List for Invoices {
             subscription_id: query.parsed("subscription", "Подписка")?,
             install_id: query.parsed("install", "Установка")?,
         })
+    }
+
+    fn can_sort_by(filter: &InvoiceFilter, column: SortColumn) -> bool {
+        filter.can_sort_by(column)
     }
 
     fn fields(query: &Pairs) -> Vec<Field> {

@@ -5,9 +5,11 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::InvoicePaymentId;
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
 use flysk_store::admin::lists::payments::{self, PaymentFilter, PaymentRow};
+use flysk_store::admin::sorting::SortColumn;
 use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
+use crate::lists::sorting::Sort;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, Field, Labeled, Row};
 
@@ -44,6 +46,7 @@ impl List for Payments {
         "Состояние",
     ];
     const EMPTY: &'static str = "Таких платежей нет.";
+    const SORTS: &'static [Sort] = &[Sort::largest_first(SortColumn::Amount, 5)];
 
     fn filter(query: &Pairs) -> Result<PaymentFilter, Fault> {
         Ok(PaymentFilter {
@@ -52,6 +55,10 @@ impl List for Payments {
             install_id: query.parsed("install", "Установка")?,
             payment_id: query.ascii("payment"),
         })
+    }
+
+    fn can_sort_by(filter: &PaymentFilter, column: SortColumn) -> bool {
+        filter.can_sort_by(column)
     }
 
     fn fields(query: &Pairs) -> Vec<Field> {

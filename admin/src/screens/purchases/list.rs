@@ -5,9 +5,11 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::PurchaseId;
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_store::admin::lists::purchases::{self, PurchaseFilter, PurchaseRow};
+use flysk_store::admin::sorting::SortColumn;
 use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
+use crate::lists::sorting::Sort;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, Field, Labeled, Row};
 
@@ -33,6 +35,7 @@ impl List for Purchases {
     const HEAD: &'static [&'static str] =
         &["Создана", "Покупка", "Аккаунт", "Пакет", "Цена", "Возвращено", "Flycoins", "Платёж", "Состояние"];
     const EMPTY: &'static str = "Таких покупок нет.";
+    const SORTS: &'static [Sort] = &[Sort::largest_first(SortColumn::Amount, 4)];
 
     fn filter(query: &Pairs) -> Result<PurchaseFilter, Fault> {
         Ok(PurchaseFilter {
@@ -41,6 +44,10 @@ impl List for Purchases {
             payment_id: query.ascii("payment"),
             is_disputed: query.is_set("disputed"),
         })
+    }
+
+    fn can_sort_by(filter: &PurchaseFilter, column: SortColumn) -> bool {
+        filter.can_sort_by(column)
     }
 
     fn fields(query: &Pairs) -> Vec<Field> {

@@ -5,9 +5,11 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::SubscriptionId;
 use flysk_domain::platform::subscriptions::SubscriptionState;
 use flysk_store::admin::lists::subscriptions::{self, SubscriptionFilter, SubscriptionListRow};
+use flysk_store::admin::sorting::SortColumn;
 use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
+use crate::lists::sorting::Sort;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, Field, Labeled, Row};
 
@@ -43,6 +45,8 @@ impl List for Subscriptions {
         "Следующий шаг",
     ];
     const EMPTY: &'static str = "Таких подписок нет.";
+    const SORTS: &'static [Sort] =
+        &[Sort::smallest_first(SortColumn::Until, 7), Sort::smallest_first(SortColumn::NextStep, 8)];
 
     fn filter(query: &Pairs) -> Result<SubscriptionFilter, Fault> {
         Ok(SubscriptionFilter {
@@ -51,6 +55,10 @@ impl List for Subscriptions {
             account_id: query.parsed("account", "Аккаунт")?,
             needs_person: query.is_set("review"),
         })
+    }
+
+    fn can_sort_by(filter: &SubscriptionFilter, column: SortColumn) -> bool {
+        filter.can_sort_by(column)
     }
 
     fn fields(query: &Pairs) -> Vec<Field> {

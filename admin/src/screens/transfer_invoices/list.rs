@@ -7,9 +7,11 @@ use flysk_domain::platform::transfers::{InvoiceNumber, TransferInvoiceState};
 use flysk_store::admin::lists::transfer_invoices::{
     self as listed, TransferInvoiceFilter, TransferInvoiceRow,
 };
+use flysk_store::admin::sorting::SortColumn;
 use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
+use crate::lists::sorting::Sort;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, Field, Labeled, Row};
 
@@ -47,6 +49,8 @@ impl List for TransferInvoices {
         "Оплачен",
     ];
     const EMPTY: &'static str = "Таких счетов нет.";
+    const SORTS: &'static [Sort] =
+        &[Sort::largest_first(SortColumn::Amount, 6), Sort::smallest_first(SortColumn::Due, 8)];
 
     fn filter(query: &Pairs) -> Result<TransferInvoiceFilter, Fault> {
         let typed: Option<i64> = query.parsed("number", "Номер")?;
@@ -62,6 +66,10 @@ impl List for TransferInvoices {
             due_from: query.parsed::<NaiveDate>("due_from", "Оплатить с")?,
             due_until: query.parsed::<NaiveDate>("due_until", "Оплатить по")?,
         })
+    }
+
+    fn can_sort_by(filter: &TransferInvoiceFilter, column: SortColumn) -> bool {
+        filter.can_sort_by(column)
     }
 
     fn fields(query: &Pairs) -> Vec<Field> {

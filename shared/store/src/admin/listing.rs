@@ -7,15 +7,21 @@ use std::collections::HashMap;
 
 use sqlx::{MySql, QueryBuilder};
 
+use super::sorting::SortColumn;
+
 /// Sorts after every id.
 const AFTER_ALL: &str = "~";
 
 /// Part of a list: rows on one side of an id, at most `limit` of them. Ids sort by the time of their creation.
 #[derive(Debug, Clone)]
 pub struct Keyset {
-    /// The id that the rows follow in the direction of reading.
+    /// Column by which the rows are sorted, and `ids` returns keys (`sorting`); `None` for the id.
+    pub sort: Option<SortColumn>,
+    /// The id, or the key, that the rows follow in the direction of reading.
     pub from: String,
-    /// Whether the statement reads from larger to smaller ids.
+    /// The ids of a sorted list are smaller, if there is a bound: it has the rows of a time.
+    pub bound: Option<String>,
+    /// Whether the statement reads from larger to smaller ids, or values.
     pub descending: bool,
     /// Whether the rows are shown in the opposite order of reading, because the page precedes the current one.
     pub reversed: bool,
@@ -28,12 +34,21 @@ pub struct Keyset {
 impl Keyset {
     /// The newest rows.
     pub fn newest(limit: u32) -> Self {
-        Self { from: AFTER_ALL.to_owned(), descending: true, reversed: false, limit, counts: false }
+        Self { from: AFTER_ALL.to_owned(), ..Self::from_beginning(None, true, limit) }
     }
 
     /// The oldest rows.
     pub fn oldest(limit: u32) -> Self {
-        Self { from: String::new(), descending: false, reversed: false, limit, counts: false }
+        Self::from_beginning(None, false, limit)
+    }
+
+    /// The first rows of a list that is sorted by a column.
+    pub fn sorted(column: SortColumn, descending: bool, limit: u32) -> Self {
+        Self::from_beginning(Some(column), descending, limit)
+    }
+
+    fn from_beginning(sort: Option<SortColumn>, descending: bool, limit: u32) -> Self {
+        Self { sort, from: String::new(), bound: None, descending, reversed: false, limit, counts: false }
     }
 
     /// The number of rows of all pages, up to a limit, since a whole count of a large table takes seconds; [`number_of_rows`]

@@ -15,4 +15,5 @@ pub mod passkeys;
 pub mod pending_acts;
 pub mod recovery_codes;
 pub mod sessions;
+pub mod sorting;
 pub mod views;

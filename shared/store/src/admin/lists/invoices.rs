@@ -5,8 +5,10 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{InstallId, InvoiceId, SubscriptionId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState};
+use sqlx::{MySql, QueryBuilder};
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
+use crate::admin::sorting::{SortColumn, SortedPage, push_sorted_page, push_sorted_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
@@ -21,6 +23,19 @@ pub struct InvoiceFilter {
     pub subscription_id: Option<SubscriptionId>,
     /// Keeps rows of this install.
     pub install_id: Option<InstallId>,
+}
+
+impl InvoiceFilter {
+    /// Whether an index has the rows of the filter in the order of a column, so that a page reads no others.
+    pub const fn can_sort_by(&self, column: SortColumn) -> bool {
+        let Self { state, kind, subscription_id, install_id } = self;
+        let has_others = kind.is_some() || subscription_id.is_some() || install_id.is_some();
+        match column {
+            SortColumn::Amount => !has_others,
+            SortColumn::Paid => !has_others && state.is_none(),
+            _ => false,
+        }
+    }
 }
 
 /// Columns of an invoice that the panel's list shows.
@@ -74,9 +89,12 @@ impl InvoiceListRow {
     }
 }
 
-/// Ids of the invoices that match, one page of them.
+/// Ids of the invoices that match, one page of them; their keys if the list is sorted.
 pub async fn ids(conn: &mut Conn, filter: &InvoiceFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if let Some(column) = keyset.sort {
+        return sorted(conn, filter, column, keyset).await;
+    }
+    let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
     query.push(" FROM subscription_invoices");
     if filter.kind.is_some() && filter.state.is_some() {
@@ -84,6 +102,41 @@ pub async fn ids(conn: &mut Conn, filter: &InvoiceFilter, keyset: &Keyset) -> St
         query.push(" FORCE INDEX (subscription_invoices_kind)");
     }
     query.push(" WHERE 1 = 1");
+    push_invoice_filter(&mut query, filter);
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+async fn sorted(
+    conn: &mut Conn,
+    filter: &InvoiceFilter,
+    column: SortColumn,
+    keyset: &Keyset,
+) -> StoreResult<Vec<String>> {
+    let mut page = SortedPage::of(column, keyset);
+    while let Some(part) = page.next_part() {
+        let mut query = QueryBuilder::new("SELECT ");
+        push_sorted_selection(&mut query, &part);
+        match (column, filter.state) {
+            (SortColumn::Paid, _) => query.push(
+                "paid_at AS sort_value FROM subscription_invoices FORCE INDEX (subscription_invoices_paid)",
+            ),
+            (_, Some(_)) => query.push(
+                "total_kopecks AS sort_value FROM subscription_invoices FORCE INDEX (subscription_invoices_state_total)",
+            ),
+            (_, None) => query.push(
+                "total_kopecks AS sort_value FROM subscription_invoices FORCE INDEX (subscription_invoices_total)",
+            ),
+        };
+        query.push(" WHERE 1 = 1");
+        push_invoice_filter(&mut query, filter);
+        push_sorted_page(&mut query, &part);
+        page.take(query.build_query_scalar().fetch_all(&mut *conn).await?);
+    }
+    Ok(page.into_keys())
+}
+
+fn push_invoice_filter(query: &mut QueryBuilder<MySql>, filter: &InvoiceFilter) {
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -96,8 +149,6 @@ pub async fn ids(conn: &mut Conn, filter: &InvoiceFilter, keyset: &Keyset) -> St
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
     }
-    push_page(&mut query, keyset);
-    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
 /// The invoices with these ids, in their order.
@@ -105,7 +156,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<InvoiceLis
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = sqlx::QueryBuilder::new(
+    let mut query = QueryBuilder::new(
         "SELECT id, subscription_id, kind, state, title, total_kopecks, refunded_kopecks, period_from, period_until,
                 failure_code, charge_at, paid_at, created_at
          FROM subscription_invoices WHERE id",

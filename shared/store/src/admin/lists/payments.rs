@@ -5,8 +5,10 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, InstallId, InvoiceId, InvoicePaymentId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
+use sqlx::{MySql, QueryBuilder};
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
+use crate::admin::sorting::{SortColumn, SortedPage, push_sorted_page, push_sorted_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -21,6 +23,15 @@ pub struct PaymentFilter {
     pub install_id: Option<InstallId>,
     /// The bank's number of the payment.
     pub payment_id: Option<String>,
+}
+
+impl PaymentFilter {
+    /// Whether an index has the rows of the filter in the order of a column, so that a page reads no others.
+    pub const fn can_sort_by(&self, column: SortColumn) -> bool {
+        let Self { state: _, invoice_id, install_id, payment_id } = self;
+        let has_others = invoice_id.is_some() || install_id.is_some() || payment_id.is_some();
+        matches!(column, SortColumn::Amount) && !has_others
+    }
 }
 
 /// A payment in a list.
@@ -65,11 +76,45 @@ impl PaymentRow {
     }
 }
 
-/// Ids of the payments that match, one page of them.
+/// Ids of the payments that match, one page of them; their keys if the list is sorted.
 pub async fn ids(conn: &mut Conn, filter: &PaymentFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if let Some(column) = keyset.sort {
+        return sorted(conn, filter, column, keyset).await;
+    }
+    let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
     query.push(" FROM invoice_payments WHERE 1 = 1");
+    push_payment_filter(&mut query, filter);
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+async fn sorted(
+    conn: &mut Conn,
+    filter: &PaymentFilter,
+    column: SortColumn,
+    keyset: &Keyset,
+) -> StoreResult<Vec<String>> {
+    let mut page = SortedPage::of(column, keyset);
+    while let Some(part) = page.next_part() {
+        let mut query = QueryBuilder::new("SELECT ");
+        push_sorted_selection(&mut query, &part);
+        match filter.state {
+            Some(_) => query.push(
+                "amount_kopecks AS sort_value FROM invoice_payments FORCE INDEX (invoice_payments_state_amount)",
+            ),
+            None => query
+                .push("amount_kopecks AS sort_value FROM invoice_payments FORCE INDEX (invoice_payments_amount)"),
+        };
+        query.push(" WHERE 1 = 1");
+        push_payment_filter(&mut query, filter);
+        push_sorted_page(&mut query, &part);
+        page.take(query.build_query_scalar().fetch_all(&mut *conn).await?);
+    }
+    Ok(page.into_keys())
+}
+
+fn push_payment_filter(query: &mut QueryBuilder<MySql>, filter: &PaymentFilter) {
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -82,8 +127,6 @@ pub async fn ids(conn: &mut Conn, filter: &PaymentFilter, keyset: &Keyset) -> St
     if let Some(id) = &filter.payment_id {
         query.push(" AND payment_id = ").push_bind(id.clone());
     }
-    push_page(&mut query, keyset);
-    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
 /// The payments with these ids, in their order.
@@ -91,7 +134,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<PaymentRow
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = sqlx::QueryBuilder::new(
+    let mut query = QueryBuilder::new(
         "SELECT p.id, p.invoice_id, i.title, n.account_id, a.name AS account_name, p.kind, p.state, p.amount_kopecks,
                 p.payment_id, p.bank_status, p.error_code, p.created_at, p.paid_at
          FROM invoice_payments p JOIN subscription_invoices i ON i.id = p.invoice_id

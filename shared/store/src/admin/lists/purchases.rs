@@ -5,8 +5,10 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, PurchaseId, WalletId};
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{Discrepancy, PurchaseState};
+use sqlx::{MySql, QueryBuilder};
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
+use crate::admin::sorting::{SortColumn, SortedPage, push_sorted_page, push_sorted_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -21,6 +23,15 @@ pub struct PurchaseFilter {
     pub payment_id: Option<String>,
     /// Whether there is a discrepancy to review.
     pub is_disputed: bool,
+}
+
+impl PurchaseFilter {
+    /// Whether an index has the rows of the filter in the order of a column, so that a page reads no others.
+    pub const fn can_sort_by(&self, column: SortColumn) -> bool {
+        let Self { state: _, wallet_id, payment_id, is_disputed } = self;
+        let has_others = wallet_id.is_some() || payment_id.is_some() || *is_disputed;
+        matches!(column, SortColumn::Amount) && !has_others
+    }
 }
 
 /// A purchase in a list.
@@ -68,9 +79,12 @@ impl PurchaseRow {
     }
 }
 
-/// Ids of the purchases that match, one page of them.
+/// Ids of the purchases that match, one page of them; their keys if the list is sorted.
 pub async fn ids(conn: &mut Conn, filter: &PurchaseFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if let Some(column) = keyset.sort {
+        return sorted(conn, filter, column, keyset).await;
+    }
+    let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
     // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
     match filter {
@@ -80,6 +94,37 @@ pub async fn ids(conn: &mut Conn, filter: &PurchaseFilter, keyset: &Keyset) -> S
         _ => query.push(" FROM coin_purchases"),
     };
     query.push(" WHERE 1 = 1");
+    push_purchase_filter(&mut query, filter);
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+async fn sorted(
+    conn: &mut Conn,
+    filter: &PurchaseFilter,
+    column: SortColumn,
+    keyset: &Keyset,
+) -> StoreResult<Vec<String>> {
+    let mut page = SortedPage::of(column, keyset);
+    while let Some(part) = page.next_part() {
+        let mut query = QueryBuilder::new("SELECT ");
+        push_sorted_selection(&mut query, &part);
+        match filter.state {
+            Some(_) => query.push(
+                "price_kopecks AS sort_value FROM coin_purchases FORCE INDEX (coin_purchases_state_price)",
+            ),
+            None => query
+                .push("price_kopecks AS sort_value FROM coin_purchases FORCE INDEX (coin_purchases_price)"),
+        };
+        query.push(" WHERE 1 = 1");
+        push_purchase_filter(&mut query, filter);
+        push_sorted_page(&mut query, &part);
+        page.take(query.build_query_scalar().fetch_all(&mut *conn).await?);
+    }
+    Ok(page.into_keys())
+}
+
+fn push_purchase_filter(query: &mut QueryBuilder<MySql>, filter: &PurchaseFilter) {
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -92,8 +137,6 @@ pub async fn ids(conn: &mut Conn, filter: &PurchaseFilter, keyset: &Keyset) -> S
     if filter.is_disputed {
         query.push(" AND discrepancy IS NOT NULL");
     }
-    push_page(&mut query, keyset);
-    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
 /// The purchases with these ids, in their order.
@@ -101,7 +144,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<PurchaseRo
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = sqlx::QueryBuilder::new(
+    let mut query = QueryBuilder::new(
         "SELECT p.id, p.state, p.discrepancy, k.title, p.price_kopecks, p.refunded_kopecks, p.coins_micro, p.payment_id,
                 i.account_id, a.name AS account_name, p.created_at
          FROM coin_purchases p JOIN coin_packages k ON k.id = p.package_id JOIN wallets l ON l.id = p.wallet_id

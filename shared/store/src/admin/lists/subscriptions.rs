@@ -4,8 +4,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, SubscriptionId, WidgetId};
 use flysk_domain::platform::subscriptions::SubscriptionState;
+use sqlx::{MySql, QueryBuilder};
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
+use crate::admin::sorting::{SortColumn, SortedPage, push_sorted_page, push_sorted_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
@@ -20,6 +22,22 @@ pub struct SubscriptionFilter {
     pub account_id: Option<AccountId>,
     /// Whether a person must decide.
     pub needs_person: bool,
+}
+
+impl SubscriptionFilter {
+    /// Whether an index has the rows of the filter in the order of a column, so that a page reads no others; the
+    /// subscriptions of an account, one per widget, are few enough to be sorted.
+    pub const fn can_sort_by(&self, column: SortColumn) -> bool {
+        let Self { state, widget_id, account_id, needs_person } = self;
+        match column {
+            SortColumn::Until if account_id.is_some() => true,
+            SortColumn::Until => !*needs_person && (state.is_none() || widget_id.is_none()),
+            SortColumn::NextStep => {
+                !*needs_person && state.is_none() && widget_id.is_none() && account_id.is_none()
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Columns of a subscription that the panel's list shows.
@@ -61,9 +79,12 @@ impl SubscriptionListRow {
     }
 }
 
-/// Ids of the subscriptions that match, one page of them.
+/// Ids of the subscriptions that match, one page of them; their keys if the list is sorted.
 pub async fn ids(conn: &mut Conn, filter: &SubscriptionFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if let Some(column) = keyset.sort {
+        return sorted(conn, filter, column, keyset).await;
+    }
+    let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
     // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
     match filter {
@@ -73,6 +94,45 @@ pub async fn ids(conn: &mut Conn, filter: &SubscriptionFilter, keyset: &Keyset) 
         _ => query.push(" FROM subscriptions"),
     };
     query.push(" WHERE 1 = 1");
+    push_subscription_filter(&mut query, filter);
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+async fn sorted(
+    conn: &mut Conn,
+    filter: &SubscriptionFilter,
+    column: SortColumn,
+    keyset: &Keyset,
+) -> StoreResult<Vec<String>> {
+    let mut page = SortedPage::of(column, keyset);
+    while let Some(part) = page.next_part() {
+        let mut query = QueryBuilder::new("SELECT ");
+        push_sorted_selection(&mut query, &part);
+        match (column, filter) {
+            (SortColumn::NextStep, _) => {
+                query.push("next_due_at AS sort_value FROM subscriptions FORCE INDEX (subscriptions_due)")
+            }
+            (_, SubscriptionFilter { account_id: Some(_), .. }) => {
+                query.push("ends_on AS sort_value FROM subscriptions FORCE INDEX (subscriptions_account_id)")
+            }
+            (_, SubscriptionFilter { widget_id: Some(_), .. }) => {
+                query.push("ends_on AS sort_value FROM subscriptions FORCE INDEX (subscriptions_widget_ends)")
+            }
+            (_, SubscriptionFilter { state: Some(_), .. }) => {
+                query.push("ends_on AS sort_value FROM subscriptions FORCE INDEX (subscriptions_state_ends)")
+            }
+            _ => query.push("ends_on AS sort_value FROM subscriptions FORCE INDEX (subscriptions_ends)"),
+        };
+        query.push(" WHERE 1 = 1");
+        push_subscription_filter(&mut query, filter);
+        push_sorted_page(&mut query, &part);
+        page.take(query.build_query_scalar().fetch_all(&mut *conn).await?);
+    }
+    Ok(page.into_keys())
+}
+
+fn push_subscription_filter(query: &mut QueryBuilder<MySql>, filter: &SubscriptionFilter) {
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -85,8 +145,6 @@ pub async fn ids(conn: &mut Conn, filter: &SubscriptionFilter, keyset: &Keyset) 
     if filter.needs_person {
         query.push(" AND needs_person = TRUE");
     }
-    push_page(&mut query, keyset);
-    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
 /// The subscriptions with these ids, in their order.
@@ -94,7 +152,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<Subscripti
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = sqlx::QueryBuilder::new(
+    let mut query = QueryBuilder::new(
         "SELECT s.id, s.state, w.code AS widget_code, s.account_id, a.name AS account_name, p.title AS plan_title, s.seats,
                 s.period_until, s.trial_until, s.cancels, s.needs_person, s.next_due_at, s.created_at
          FROM subscriptions s JOIN widgets w ON w.id = s.widget_id

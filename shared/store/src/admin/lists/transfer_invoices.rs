@@ -5,8 +5,10 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{AccountId, InstallId, InvoiceId, TransferInvoiceId, VendorId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::transfers::{Inn, InvoiceNumber, TransferInvoiceState};
+use sqlx::{MySql, QueryBuilder};
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
+use crate::admin::sorting::{SortColumn, SortedPage, push_sorted_page, push_sorted_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -29,6 +31,25 @@ pub struct TransferInvoiceFilter {
     pub due_from: Option<NaiveDate>,
     /// Last of these days.
     pub due_until: Option<NaiveDate>,
+}
+
+impl TransferInvoiceFilter {
+    /// Whether an index has the rows of the filter in the order of a column, so that a page reads no others.
+    pub const fn can_sort_by(&self, column: SortColumn) -> bool {
+        let Self { state: _, vendor_id, payer_inn, number, install_id, invoice_id, due_from, due_until } =
+            self;
+        let has_days = due_from.is_some() || due_until.is_some();
+        let has_others = vendor_id.is_some()
+            || payer_inn.is_some()
+            || number.is_some()
+            || install_id.is_some()
+            || invoice_id.is_some();
+        match column {
+            SortColumn::Due => !has_others,
+            SortColumn::Amount => !has_others && !has_days,
+            _ => false,
+        }
+    }
 }
 
 /// A transfer invoice in a list.
@@ -82,13 +103,16 @@ impl TransferInvoiceRow {
     }
 }
 
-/// Ids of the invoices that match, one page of them.
+/// Ids of the invoices that match, one page of them; their keys if the list is sorted.
 pub async fn ids(
     conn: &mut Conn,
     filter: &TransferInvoiceFilter,
     keyset: &Keyset,
 ) -> StoreResult<Vec<String>> {
-    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    if let Some(column) = keyset.sort {
+        return sorted(conn, filter, column, keyset).await;
+    }
+    let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
     // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
     match filter {
@@ -103,6 +127,42 @@ pub async fn ids(
         _ => query.push(" FROM transfer_invoices"),
     };
     query.push(" WHERE 1 = 1");
+    push_transfer_invoice_filter(&mut query, filter);
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+async fn sorted(
+    conn: &mut Conn,
+    filter: &TransferInvoiceFilter,
+    column: SortColumn,
+    keyset: &Keyset,
+) -> StoreResult<Vec<String>> {
+    let mut page = SortedPage::of(column, keyset);
+    while let Some(part) = page.next_part() {
+        let mut query = QueryBuilder::new("SELECT ");
+        push_sorted_selection(&mut query, &part);
+        match (column, filter.state) {
+            (SortColumn::Due, Some(_)) => query
+                .push("due_on AS sort_value FROM transfer_invoices FORCE INDEX (transfer_invoices_state_due)"),
+            (SortColumn::Due, None) => {
+                query.push("due_on AS sort_value FROM transfer_invoices FORCE INDEX (transfer_invoices_by_due)")
+            }
+            (_, Some(_)) => query.push(
+                "amount_kopecks AS sort_value FROM transfer_invoices FORCE INDEX (transfer_invoices_state_amount)",
+            ),
+            (_, None) => query
+                .push("amount_kopecks AS sort_value FROM transfer_invoices FORCE INDEX (transfer_invoices_amount)"),
+        };
+        query.push(" WHERE 1 = 1");
+        push_transfer_invoice_filter(&mut query, filter);
+        push_sorted_page(&mut query, &part);
+        page.take(query.build_query_scalar().fetch_all(&mut *conn).await?);
+    }
+    Ok(page.into_keys())
+}
+
+fn push_transfer_invoice_filter(query: &mut QueryBuilder<MySql>, filter: &TransferInvoiceFilter) {
     if let Some(state) = filter.state {
         query.push(" AND state = ").push_bind(state.as_str());
     }
@@ -127,8 +187,6 @@ pub async fn ids(
     if let Some(day) = filter.due_until {
         query.push(" AND due_on <= ").push_bind(day);
     }
-    push_page(&mut query, keyset);
-    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
 /// The invoices with these ids, in their order.
@@ -136,7 +194,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<TransferIn
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = sqlx::QueryBuilder::new(
+    let mut query = QueryBuilder::new(
         "SELECT t.id, t.number, t.state, t.vendor_id, v.code AS vendor_code, n.account_id, a.name AS account_name,
                 t.payer_name, t.payer_inn, t.title, t.amount_kopecks, t.paid_kopecks, t.due_on, t.error_code, t.paid_at,
                 t.created_at

@@ -2,106 +2,109 @@
 //! page begins after the host or name and the number of the account before it.
 
 use flysk_domain::TextEnum as _;
-use flysk_domain::platform::crm::Crm;
+use sqlx::{MySql, QueryBuilder};
 
 use super::{AccountFilter, prefix};
 use crate::admin::listing::Keyset;
+use crate::admin::sorting::{Edge, SortColumn, SortValue, key_of};
 use crate::{Conn, StoreResult};
 
-/// The account that a page follows: its text and its number.
-struct Edge {
-    text: String,
-    id: u64,
-}
-
-/// Numbers of accounts whose host matches a pattern.
-pub(super) async fn by_host(
+/// Keys of the accounts that match, in the order of their domains or of their names.
+pub(super) async fn keys(
     conn: &mut Conn,
     filter: &AccountFilter,
-    pattern: &str,
+    column: SortColumn,
     keyset: &Keyset,
-) -> StoreResult<Vec<u64>> {
-    let mut edge = None;
-    if let Ok(id) = keyset.from.parse::<u64>() {
-        let text: Option<String> =
-            sqlx::query_scalar("SELECT host FROM accounts WHERE platform = ? AND id = ?")
-                .bind(filter.crm.as_str())
-                .bind(id)
-                .fetch_optional(&mut *conn)
-                .await?;
-        // An account that is gone has no place among the others.
-        let Some(text) = text else { return Ok(Vec::new()) };
-        edge = Some(Edge { text, id });
-    }
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM accounts WHERE platform = ");
-    query.push_bind(filter.crm.as_str()).push(" AND host LIKE ").push_bind(pattern.to_owned());
-    if let Some(name) = &filter.name {
-        query.push(" AND name LIKE ").push_bind(prefix(name));
-    }
+) -> StoreResult<Vec<String>> {
+    let rows = match column {
+        SortColumn::Name => by_name(conn, filter, keyset).await?,
+        _ => by_host(conn, filter, keyset).await?,
+    };
+    Ok(rows.iter().map(|(text, id)| key_of(text, &id.to_string())).collect())
+}
+
+async fn by_host(
+    conn: &mut Conn,
+    filter: &AccountFilter,
+    keyset: &Keyset,
+) -> StoreResult<Vec<(String, u64)>> {
+    let mut query =
+        QueryBuilder::new("SELECT host, id FROM accounts FORCE INDEX (accounts_host) WHERE platform = ");
+    query.push_bind(filter.crm.as_str());
+    push_prefixes(&mut query, filter);
+    let edge = SortColumn::Domain.edge(&keyset.from).and_then(text_and_number);
     match (edge, keyset.descending) {
-        (None, true) => query.push(" ORDER BY host, id LIMIT "),
-        (None, false) => query.push(" ORDER BY host DESC, id DESC LIMIT "),
-        (Some(edge), true) => query
+        (None, false) => query.push(" ORDER BY host, id LIMIT "),
+        (None, true) => query.push(" ORDER BY host DESC, id DESC LIMIT "),
+        (Some((host, id)), false) => query
             .push(" AND (host > ")
-            .push_bind(edge.text.clone())
+            .push_bind(host.clone())
             .push(" OR (host = ")
-            .push_bind(edge.text)
+            .push_bind(host)
             .push(" AND id > ")
-            .push_bind(edge.id)
+            .push_bind(id)
             .push(")) ORDER BY host, id LIMIT "),
-        (Some(edge), false) => query
+        (Some((host, id)), true) => query
             .push(" AND (host < ")
-            .push_bind(edge.text.clone())
+            .push_bind(host.clone())
             .push(" OR (host = ")
-            .push_bind(edge.text)
+            .push_bind(host)
             .push(" AND id < ")
-            .push_bind(edge.id)
+            .push_bind(id)
             .push(")) ORDER BY host DESC, id DESC LIMIT "),
     };
     query.push_bind(keyset.limit);
-    Ok(query.build_query_scalar().fetch_all(conn).await?)
+    Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
-/// Numbers of accounts whose name matches a pattern.
-pub(super) async fn by_name(
+async fn by_name(
     conn: &mut Conn,
-    crm: Crm,
-    pattern: &str,
+    filter: &AccountFilter,
     keyset: &Keyset,
-) -> StoreResult<Vec<u64>> {
-    let mut edge = None;
-    if let Ok(id) = keyset.from.parse::<u64>() {
-        let text: Option<String> =
-            sqlx::query_scalar("SELECT name FROM accounts WHERE platform = ? AND id = ?")
-                .bind(crm.as_str())
-                .bind(id)
-                .fetch_optional(&mut *conn)
-                .await?;
-        let Some(text) = text else { return Ok(Vec::new()) };
-        edge = Some(Edge { text, id });
-    }
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM accounts WHERE platform = ");
-    query.push_bind(crm.as_str()).push(" AND name LIKE ").push_bind(pattern.to_owned());
+) -> StoreResult<Vec<(String, u64)>> {
+    let mut query =
+        QueryBuilder::new("SELECT name, id FROM accounts FORCE INDEX (accounts_name) WHERE platform = ");
+    query.push_bind(filter.crm.as_str());
+    push_prefixes(&mut query, filter);
+    let edge = SortColumn::Name.edge(&keyset.from).and_then(text_and_number);
     match (edge, keyset.descending) {
-        (None, true) => query.push(" ORDER BY name, id LIMIT "),
-        (None, false) => query.push(" ORDER BY name DESC, id DESC LIMIT "),
-        (Some(edge), true) => query
+        (None, false) => query.push(" ORDER BY name, id LIMIT "),
+        (None, true) => query.push(" ORDER BY name DESC, id DESC LIMIT "),
+        (Some((name, id)), false) => query
             .push(" AND (name > ")
-            .push_bind(edge.text.clone())
+            .push_bind(name.clone())
             .push(" OR (name = ")
-            .push_bind(edge.text)
+            .push_bind(name)
             .push(" AND id > ")
-            .push_bind(edge.id)
+            .push_bind(id)
             .push(")) ORDER BY name, id LIMIT "),
-        (Some(edge), false) => query
+        (Some((name, id)), true) => query
             .push(" AND (name < ")
-            .push_bind(edge.text.clone())
+            .push_bind(name.clone())
             .push(" OR (name = ")
-            .push_bind(edge.text)
+            .push_bind(name)
             .push(" AND id < ")
-            .push_bind(edge.id)
+            .push_bind(id)
             .push(")) ORDER BY name DESC, id DESC LIMIT "),
     };
     query.push_bind(keyset.limit);
-    Ok(query.build_query_scalar().fetch_all(conn).await?)
+    Ok(query.build_query_as().fetch_all(conn).await?)
+}
+
+/// The account that a page follows: its text and its number.
+fn text_and_number(edge: Edge) -> Option<(String, u64)> {
+    match edge.value {
+        Some(SortValue::Text(text)) => Some((text, edge.id.parse().ok()?)),
+        _ => None,
+    }
+}
+
+/// Pushes the filter, apart from the service.
+pub(super) fn push_prefixes(query: &mut QueryBuilder<MySql>, filter: &AccountFilter) {
+    if let Some(host) = &filter.host {
+        query.push(" AND host LIKE ").push_bind(prefix(host));
+    }
+    if let Some(name) = &filter.name {
+        query.push(" AND name LIKE ").push_bind(prefix(name));
+    }
 }

@@ -6,8 +6,11 @@ use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::flysense::account::AccountStatus;
 use flysk_domain::platform::crm::Crm;
+use sqlx::QueryBuilder;
 
+use self::alphabetical::push_prefixes;
 use crate::admin::listing::{Keyset, arrange};
+use crate::admin::sorting::SortColumn;
 use crate::listed::push_in;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -59,42 +62,60 @@ impl AccountRow {
     }
 }
 
-/// Numbers of the accounts that match, one page of them.
+impl AccountFilter {
+    /// The column whose index has the accounts that match the beginning of a host or of a name; `None` without one.
+    pub const fn implied_sort(&self) -> Option<SortColumn> {
+        if self.host.is_some() {
+            Some(SortColumn::Domain)
+        } else if self.name.is_some() {
+            Some(SortColumn::Name)
+        } else {
+            None
+        }
+    }
+
+    /// Whether an index has the rows of the filter in the order of a column, so that a page reads no others.
+    pub const fn can_sort_by(&self, column: SortColumn) -> bool {
+        match column {
+            SortColumn::Domain => self.name.is_none() || self.host.is_some(),
+            SortColumn::Name => self.host.is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// Numbers of the accounts that match, one page of them; their keys if the list is sorted.
 ///
-/// With the beginning of a host or of a name they are in alphabetical order, and the order that otherwise begins with the newest
-/// begins with A: an index has the accounts that match in that order only, so that the others are not read.
+/// With the beginning of a host or of a name they are always in alphabetical order, and the order that otherwise begins with the
+/// newest begins with A: an index has the accounts that match in that order only, so that the others are not read.
 pub async fn ids(conn: &mut Conn, filter: &AccountFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    let ids: Vec<u64> = if keyset.counts {
-        number_of(conn, filter, keyset.limit).await?
-    } else if let Some(host) = &filter.host {
-        alphabetical::by_host(conn, filter, &prefix(host), keyset).await?
-    } else if let Some(name) = &filter.name {
-        alphabetical::by_name(conn, filter.crm, &prefix(name), keyset).await?
-    } else {
-        by_number(conn, filter.crm, keyset).await?
+    if keyset.counts {
+        return number_of(conn, filter, keyset.limit).await;
+    }
+    let keys = match (keyset.sort, filter.implied_sort()) {
+        (Some(column), _) => alphabetical::keys(conn, filter, column, keyset).await?,
+        (None, Some(column)) => {
+            let keyset = Keyset { descending: !keyset.descending, ..keyset.clone() };
+            alphabetical::keys(conn, filter, column, &keyset).await?
+        }
+        (None, None) => by_number(conn, filter.crm, keyset).await?,
     };
-    Ok(keyset.in_order(ids).iter().map(ToString::to_string).collect())
+    Ok(keyset.in_order(keys))
 }
 
 /// Counts the accounts that match, up to a limit; the count is the only element.
-async fn number_of(conn: &mut Conn, filter: &AccountFilter, limit: u32) -> StoreResult<Vec<u64>> {
-    let mut query = sqlx::QueryBuilder::new(
-        "SELECT CAST(COUNT(*) AS UNSIGNED) FROM (SELECT 1 FROM accounts WHERE platform = ",
-    );
+async fn number_of(conn: &mut Conn, filter: &AccountFilter, limit: u32) -> StoreResult<Vec<String>> {
+    let mut query =
+        QueryBuilder::new("SELECT CAST(COUNT(*) AS CHAR) FROM (SELECT 1 FROM accounts WHERE platform = ");
     query.push_bind(filter.crm.as_str());
-    if let Some(host) = &filter.host {
-        query.push(" AND host LIKE ").push_bind(prefix(host));
-    }
-    if let Some(name) = &filter.name {
-        query.push(" AND name LIKE ").push_bind(prefix(name));
-    }
+    push_prefixes(&mut query, filter);
     query.push(" LIMIT ").push_bind(limit).push(") counted");
     Ok(query.build_query_scalar().fetch_all(conn).await?)
 }
 
-async fn by_number(conn: &mut Conn, crm: Crm, keyset: &Keyset) -> StoreResult<Vec<u64>> {
+async fn by_number(conn: &mut Conn, crm: Crm, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let edge: u64 = keyset.from.parse().unwrap_or(if keyset.descending { u64::MAX } else { 0 });
-    let mut query = sqlx::QueryBuilder::new("SELECT id FROM accounts WHERE platform = ");
+    let mut query = QueryBuilder::new("SELECT CAST(id AS CHAR) FROM accounts WHERE platform = ");
     query.push_bind(crm.as_str());
     if keyset.descending {
         query.push(" AND id < ").push_bind(edge).push(" ORDER BY id DESC LIMIT ");
@@ -111,7 +132,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<AccountRow
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = sqlx::QueryBuilder::new(
+    let mut query = QueryBuilder::new(
         "SELECT a.platform, a.id, a.host, a.host_at, a.name, a.created_at, a.updated_at,
                 (SELECT COUNT(*) FROM installs i WHERE i.platform = a.platform AND i.account_id = a.id) AS installs,
                 (SELECT f.status FROM flysense_accounts f WHERE f.account_id = a.id AND a.platform = 'amocrm') AS flysense_status
