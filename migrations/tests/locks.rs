@@ -5,6 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, MySqlPool};
 
 const INDEX_OPEN_LOTS: i64 = 20_261_130_210_500;
+const INDEX_LIST_SORTS: i64 = 20_261_201_200_000;
 
 /// The statements of a migration without their comments.
 fn statements_of(version: i64) -> Vec<String> {
@@ -14,15 +15,24 @@ fn statements_of(version: i64) -> Vec<String> {
     text.split(';').map(|statement| statement.trim().to_owned()).filter(|one| !one.is_empty()).collect()
 }
 
-/// A server refuses `LOCK = NONE` if it would let writes wait.
+/// Applies the migrations before this one, and then its statements in a way that a server refuses if it would let writes wait.
+async fn apply_without_locks(pool: &MySqlPool, version: i64) -> usize {
+    let earlier = flysk_migrations::MIGRATOR.iter().filter(|one| one.version < version).cloned();
+    Migrator::with_migrations(earlier.collect()).run(pool).await.unwrap();
+    let statements = statements_of(version);
+    for statement in &statements {
+        let unlocked = format!("{statement}, LOCK = NONE");
+        sqlx::raw_sql(AssertSqlSafe(unlocked)).execute(pool).await.unwrap();
+    }
+    statements.len()
+}
+
 #[sqlx::test(migrations = false)]
 async fn lots_are_indexed_while_writes_go_on(pool: MySqlPool) {
-    let earlier = flysk_migrations::MIGRATOR.iter().filter(|one| one.version < INDEX_OPEN_LOTS).cloned();
-    Migrator::with_migrations(earlier.collect()).run(&pool).await.unwrap();
-    let statements = statements_of(INDEX_OPEN_LOTS);
-    assert_eq!(statements.len(), 3);
-    for statement in statements {
-        let unlocked = format!("{statement}, LOCK = NONE");
-        sqlx::raw_sql(AssertSqlSafe(unlocked)).execute(&pool).await.unwrap();
-    }
+    assert_eq!(apply_without_locks(&pool, INDEX_OPEN_LOTS).await, 3);
+}
+
+#[sqlx::test(migrations = false)]
+async fn sorts_are_indexed_while_writes_go_on(pool: MySqlPool) {
+    assert_eq!(apply_without_locks(&pool, INDEX_LIST_SORTS).await, 8);
 }

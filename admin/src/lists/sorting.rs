@@ -96,7 +96,8 @@ impl Sorting {
         Ok(Some(Self { column: Some(sort.column), descending }))
     }
 
-    /// The order of a list with this filter: what the address wants if an index serves it, otherwise that of the filter.
+    /// The order of a list with this filter: what the address wants if an index serves it, otherwise that of the
+    /// filter.
     ///
     /// # Errors
     ///

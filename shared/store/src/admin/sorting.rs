@@ -1,8 +1,8 @@
 //! Sorting of lists by a column.
 //!
-//! A row of a sorted list has a key, its value and its id. A page begins behind a key, so that rows lose no neighbours when the row
-//! of the key changes or goes. Rows without a value come last in both directions; a statement of their own reads them, because
-//! the index has them at its other end in one of both.
+//! A row of a sorted list has a key, its value and its id. A page begins behind a key, so that rows lose no neighbours
+//! when the row of the key changes or goes. Rows without a value come last in both directions; a statement of their own
+//! reads them, because the index has them at its other end in one of both.
 
 use std::str::FromStr;
 
@@ -228,8 +228,8 @@ impl<'k> SortedPage<'k> {
     }
 }
 
-/// Pushes the beginning of a statement, after `SELECT `: the list goes on with its column `AS sort_value`, its table, the index that
-/// has the rows in this order, and its filter.
+/// Pushes the beginning of a statement, after `SELECT `: the list goes on with its column `AS sort_value`, its table,
+/// the index that has the rows in this order, and its filter.
 ///
 /// The servers merge the derived table into the statement, so that they read the index and stop at the limit.
 pub(crate) fn push_sorted_selection(query: &mut QueryBuilder<MySql>, part: &Part) {
@@ -242,11 +242,12 @@ pub(crate) fn push_sorted_selection(query: &mut QueryBuilder<MySql>, part: &Part
 
 /// Pushes the end of a statement that begins with [`push_sorted_selection`] and has a condition.
 ///
-/// A comparison of both columns at once would read the index from its beginning, and one of the value alone all rows with the value
-/// of the edge, of which there may be many.
+/// A comparison of both columns at once would read the index from its beginning, and one of the value alone all rows
+/// with the value of the edge, of which there may be many.
 pub(crate) fn push_sorted_page(query: &mut QueryBuilder<MySql>, part: &Part) {
     if let Some(bound) = &part.bound {
-        // With a bare id MySQL reads a part of the index for each of its values (skip scan), and sorts what it has read.
+        // With a bare id MySQL reads a part of the index for each of its values (skip scan), and sorts what it has
+        // read.
         query.push(" AND CONCAT(id) < ").push_bind(bound.clone());
     }
     query.push(") listed WHERE ");

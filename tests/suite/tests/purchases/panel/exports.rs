@@ -19,7 +19,7 @@ async fn find(panel: &Panel, path: &str) -> ListExport {
 }
 
 /// Requests an export and lets the job write it; returns its page.
-async fn export(signed: &Signed<'_>, list: &str, query: &str, format: &str) -> String {
+pub(super) async fn export(signed: &Signed<'_>, list: &str, query: &str, format: &str) -> String {
     let fields = [("list", list), ("query", query), ("file_format", format), REASON];
     let path = signed.act("/export", &fields).await;
     assert_eq!(find(signed.panel, &path).await.state, ExportState::Writing);
@@ -29,7 +29,7 @@ async fn export(signed: &Signed<'_>, list: &str, query: &str, format: &str) -> S
     path
 }
 
-async fn download(signed: &Signed<'_>, path: &str) -> Vec<u8> {
+pub(super) async fn download(signed: &Signed<'_>, path: &str) -> Vec<u8> {
     let answer = signed.post(&format!("{path}/download"), &[]).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let disposition = answer.headers()["content-disposition"].to_str().unwrap().to_owned();

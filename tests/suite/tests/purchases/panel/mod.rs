@@ -37,6 +37,7 @@ mod rows_read;
 mod screens;
 mod seats;
 mod sign_in;
+mod sorting;
 mod stale_forms;
 mod step_up;
 mod subscriptions;

@@ -1,6 +1,8 @@
 //! How many rows the server reads for a page: as many as it shows, and not as many as there are. An index leads to the page, whatever
 //! the filter and the order.
 
+mod orders;
+
 use flysk_admin::freeze;
 use flysk_domain::Clock as _;
 use flysk_store::Pool;
@@ -137,7 +139,7 @@ const TYPED: [&str; 11] = [
     "%2B79161234567",
 ];
 /// Fields of a list's form that are no filters.
-const PLACE_FIELDS: [&str; 3] = ["day", "order", "hide"];
+const PLACE_FIELDS: [&str; 3] = ["day", "sort", "hide"];
 
 /// Most rows read to find the ids of a page of a list.
 fn most_for_ids(list: &str) -> u64 {
@@ -295,6 +297,7 @@ async fn a_page_reads_what_it_shows_and_not_what_there_is(pool: MySqlPool) {
             excess.push(format!("{list}: {read} rows for the page with its count"));
         }
     }
+    Box::pin(orders::measure(&counted, &signed, &mut excess)).await;
     let install = counted.real("/installs/:install/timeline");
     let timeline = signed.page(&install).await;
     let kinds: Vec<&str> =
