@@ -1,4 +1,4 @@
-//! The measured pages: first pages of all lists, filters, search, timeline, and long pages.
+//! The measured pages: first pages of all lists, filters, orders, search, timeline, and long pages.
 
 use flysk_store::Pool;
 
@@ -12,7 +12,7 @@ pub(super) enum Group {
         /// Name of the peer's model.
         model: &'static str,
     },
-    /// A list with a filter, a result of the search box, a timeline, or another page with tables.
+    /// A list with a filter or an order, a result of the search box, a timeline, or another page with tables.
     Look,
     /// 1,000 rows on one page.
     Long,
@@ -88,6 +88,24 @@ const FILTERS: [&str; 41] = [
     "/audit?action=install.switch_on",
     "/audit?subject=:install",
 ];
+/// Each order by a column, without a filter and with one that the index begins with.
+const SORTS: [&str; 15] = [
+    "/accounts?sort=domain",
+    "/accounts?sort=-name",
+    "/subscriptions?sort=until",
+    "/subscriptions?sort=-until&state=trialing",
+    "/subscriptions?sort=next",
+    "/invoices?sort=-amount",
+    "/invoices?sort=-amount&state=open",
+    "/invoices?sort=-paid",
+    "/payments?sort=-amount",
+    "/payments?sort=amount&state=review",
+    "/purchases?sort=-amount",
+    "/purchases?sort=amount&state=review",
+    "/transfer-invoices?sort=-amount",
+    "/transfer-invoices?sort=due",
+    "/wallets?sort=-balance",
+];
 /// Search box, timelines, and pages with tables.
 const OTHERS: [&str; 13] = [
     "/search?q=:account",
@@ -120,7 +138,8 @@ pub(super) async fn all(pool: &Pool, filled: &Filled) -> anyhow::Result<Vec<Page
         let group = Group::List { model };
         Page { group, path: format!("{path}?size=100") }
     });
-    let looks = FILTERS.iter().chain(&OTHERS).map(|path| Page { group: Group::Look, path: real(path) });
+    let looks =
+        FILTERS.iter().chain(&SORTS).chain(&OTHERS).map(|path| Page { group: Group::Look, path: real(path) });
     let long = LONG.iter().map(|path| Page { group: Group::Long, path: real(path) });
     Ok(lists.chain(looks).chain(long).collect())
 }
