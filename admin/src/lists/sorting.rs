@@ -149,8 +149,10 @@ impl Sorting {
 
     /// Address of the first page of the list with this order.
     fn link<L: List>(self, query: &Pairs) -> String {
-        let left_out = [PLACE.as_slice(), &[SORT_PARAMETER, ORDER_PARAMETER]].concat();
+        let left_out = [PLACE.as_slice(), &[SORT_PARAMETER]].concat();
         let mut pairs = query.without(&left_out);
+        // A filter may have the same name.
+        pairs.retain(|(name, value)| name != ORDER_PARAMETER || value != OLDEST_FIRST);
         let value = self.value();
         if !value.is_empty() {
             pairs.push((SORT_PARAMETER.to_owned(), value));
@@ -229,6 +231,7 @@ pub(super) fn headings<L: List>(query: &Pairs, filter: &L::Filter, sorting: Sort
 mod tests {
     use super::*;
     use crate::screens::accounts::Accounts;
+    use crate::screens::bank::Notifications;
     use crate::screens::invoices::Invoices;
 
     fn sorting<L: List>(query: &str) -> Result<Sorting, Fault> {
@@ -289,15 +292,17 @@ mod tests {
         assert!(notice_of::<Invoices>("day=2026-11-30").is_none());
     }
 
+    fn link_of<L: List>(query: &str, title: &str) -> Option<(String, Option<Direction>)> {
+        let (pairs, sorting) = (Pairs::parse(query.as_bytes()), sorting::<L>(query).unwrap());
+        let filter = L::filter(&pairs).unwrap();
+        let all = headings::<L>(&pairs, &filter, sorting);
+        let found = all.into_iter().find(|heading| heading.title == title).unwrap();
+        found.sort.map(|sort| (sort.href, sort.direction))
+    }
+
     #[test]
     fn headings_lead_to_the_orders_that_the_filter_allows() {
-        let link = |query: &str, title: &str| {
-            let (pairs, sorting) = (Pairs::parse(query.as_bytes()), sorting::<Invoices>(query).unwrap());
-            let filter = Invoices::filter(&pairs).unwrap();
-            let all = headings::<Invoices>(&pairs, &filter, sorting);
-            let found = all.into_iter().find(|heading| heading.title == title).unwrap();
-            found.sort.map(|sort| (sort.href, sort.direction))
-        };
+        let link = link_of::<Invoices>;
         let leads = |href: &str, direction| Some((format!("/invoices{href}"), direction));
         let (up, down) = (Some(Direction::Ascending), Some(Direction::Descending));
         assert_eq!(link("", "Выставлен"), leads("?sort=id", down));
@@ -308,6 +313,9 @@ mod tests {
         assert_eq!(link("sort=amount", "Выставлен"), leads("", None));
         assert_eq!(link("kind=renewal", "Сумма"), None);
         assert_eq!(link("", "Назначение"), None);
+        // The filter by an order at the bank stays.
+        let (href, _) = link_of::<Notifications>("order=ipm_1", "Получено").unwrap();
+        assert_eq!(href, "/notifications?order=ipm_1&sort=id");
     }
 
     #[test]

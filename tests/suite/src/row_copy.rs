@@ -45,10 +45,12 @@ impl RowCopier {
     }
 }
 
+/// The columns that an insert may write: not the generated ones.
 async fn read_columns(conn: &mut Conn, table: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT CAST(column_name AS CHAR) AS name FROM information_schema.columns
-         WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position",
+         WHERE table_schema = DATABASE() AND table_name = ? AND COALESCE(generation_expression, '') = ''
+         ORDER BY ordinal_position",
     )
     .bind(table)
     .fetch_all(conn)
