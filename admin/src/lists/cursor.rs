@@ -53,7 +53,9 @@ impl Cursor {
         let day = if sorting.descending { day.and_then(|day| day.succ_opt()) } else { day };
         let size: Option<u32> = query.parsed("size", "size")?;
         let key = |name: &str| {
-            let text: Option<String> = query.get(name).map(|text| text.chars().take(MAX_KEY_LEN).collect());
+            // White space may belong to a name.
+            let text = query.raw(name).filter(|text| !text.is_empty());
+            let text: Option<String> = text.map(|text| text.chars().take(MAX_KEY_LEN).collect());
             let is_place = |text: &String| sorting.column.is_none_or(|column| column.is_key(text));
             match text {
                 Some(text) if !is_place(&text) => {
@@ -161,6 +163,9 @@ mod tests {
     fn a_page_of_a_sorted_list_follows_a_value_and_an_id() {
         let from = |query: &str| cursor_of(query, BY_AMOUNT).map(|cursor| cursor.keyset().from).ok();
         assert_eq!(from("after=-5~inv_1").as_deref(), Some("-5~inv_1"));
+        let by_name = Sorting { column: Some(SortColumn::Name), descending: false };
+        let named = cursor_of("after=+x%20~7", by_name).unwrap().keyset();
+        assert_eq!(named.from, " x ~7", "white space belongs to a name");
         for forged in ["after=inv_1", "before=x~inv_1", "after=5~", "after=5~%27"] {
             assert_eq!(from(forged), None, "{forged}");
         }

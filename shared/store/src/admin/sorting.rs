@@ -6,7 +6,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Utc};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::mysql::{MySql, MySqlTypeInfo};
@@ -39,7 +39,7 @@ pub enum SortColumn {
 }
 
 impl SortColumn {
-    /// All columns.
+    /// Every column, once.
     pub const ALL: [Self; 8] = [
         Self::Amount,
         Self::Balance,
@@ -90,16 +90,23 @@ impl SortColumn {
     fn value(self, text: &str) -> Option<SortValue> {
         match self {
             Self::Amount | Self::Balance => parsed(text).map(SortValue::Number),
-            Self::Due | Self::Until => parsed(text).map(SortValue::Day),
+            Self::Due | Self::Until => {
+                parsed::<NaiveDate>(text).filter(|day| is_storable(*day)).map(SortValue::Day)
+            }
             Self::NextStep | Self::Paid => {
                 let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
-                Some(SortValue::Time(time.and_utc()))
+                is_storable(time.date()).then(|| SortValue::Time(time.and_utc()))
             }
             // The column is ASCII, and the servers refuse to compare it with other characters.
             Self::Domain => text.is_ascii().then(|| SortValue::Text(text.to_owned())),
             Self::Name => Some(SortValue::Text(text.to_owned())),
         }
     }
+}
+
+/// Whether the servers have the day; sqlx cannot bind others.
+fn is_storable(day: NaiveDate) -> bool {
+    (1..=9_999).contains(&day.year())
 }
 
 fn parsed<T: FromStr>(text: &str) -> Option<T> {
@@ -120,9 +127,7 @@ pub(crate) fn key_of(value: &str, id: &str) -> String {
 /// The row that a page follows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Edge {
-    /// Its value, if it has one.
     pub(crate) value: Option<SortValue>,
-    /// Its id.
     pub(crate) id: String,
 }
 
@@ -312,6 +317,8 @@ mod tests {
             (SortColumn::Amount, "5~"),
             (SortColumn::Amount, "5~ж"),
             (SortColumn::Until, "soon~sub_1"),
+            (SortColumn::Until, "+99999-01-01~sub_1"),
+            (SortColumn::Paid, "+99999-01-01 00:00:00~inv_1"),
             (SortColumn::Domain, "ёж~7"),
         ] {
             assert!(!column.is_key(forged), "{forged}");
