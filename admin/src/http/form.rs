@@ -1,12 +1,16 @@
 //! Names and values of a query string or a form.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use chrono::{Datelike as _, NaiveDate};
 use flysk_services::vendor_users::TICKET_PARAMETER;
 use serde_json::Value;
 
 use super::Fault;
 
+/// Years of days that the database has.
+const YEARS: RangeInclusive<i32> = 1_000..=9_999;
 /// Names of fields whose values are never shown again.
 const SECRET_FIELDS: [&str; 7] = [
     "password",
@@ -84,6 +88,22 @@ impl Pairs {
         self.get(name).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
     }
 
+    /// The day of a field; `None` if it is absent or empty.
+    ///
+    /// # Errors
+    ///
+    /// A refusal that names the field by its `label`, also of a year that the database does not have, since sqlx panics
+    /// if one is bound.
+    pub(crate) fn day(&self, name: &str, label: &str) -> Result<Option<NaiveDate>, Fault> {
+        let day: Option<NaiveDate> = self.parsed(name, label)?;
+        match day {
+            Some(day) if !YEARS.contains(&day.year()) => {
+                Err(Fault::refused(format!("Поле «{label}»: такого года не бывает.")))
+            }
+            day => Ok(day),
+        }
+    }
+
     /// The JSON of a field; `None` if it is absent or empty.
     ///
     /// # Errors
@@ -145,6 +165,14 @@ mod tests {
         let package = Pairs::parse(b"code=big&csrf=t");
         assert_eq!(package.written(), [("code".to_owned(), "big".to_owned())]);
         assert!(!package.has_secret());
+    }
+
+    #[test]
+    fn a_day_is_one_that_the_database_has() {
+        let form = Pairs::parse(b"a=2026-11-30&b=%2B99999-01-01&c=0001-01-01&d=soon&e=");
+        assert_eq!(form.day("a", "a").unwrap(), NaiveDate::from_ymd_opt(2026, 11, 30));
+        assert!(["b", "c", "d"].iter().all(|name| form.day(name, "a").is_err()));
+        assert_eq!((form.day("e", "e").unwrap(), form.day("f", "f").unwrap()), (None, None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Place in a list, as the address names it.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use flysk_domain::platform::subscriptions::day_start;
 use flysk_store::admin::listing::Keyset;
 
@@ -48,7 +48,7 @@ impl Cursor {
         sorting: Sorting,
         first_id_at: fn(DateTime<Utc>) -> String,
     ) -> Result<Self, Fault> {
-        let day: Option<NaiveDate> = query.parsed("day", "Перейти к дате")?;
+        let day = query.day("day", "Перейти к дате")?;
         let day = day.filter(|_| sorting.column.is_none());
         let day = if sorting.descending { day.and_then(|day| day.succ_opt()) } else { day };
         let size: Option<u32> = query.parsed("size", "size")?;

@@ -98,7 +98,7 @@ impl List for Discrepancies {
 
     fn filter(query: &Pairs) -> Result<DiscrepancyFilter, Fault> {
         Ok(DiscrepancyFilter {
-            day: query.parsed("compared", "Сверенный день")?, kind: query.ascii("kind")
+            day: query.day("compared", "Сверенный день")?, kind: query.ascii("kind")
         })
     }
 

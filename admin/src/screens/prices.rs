@@ -157,7 +157,7 @@ pub(crate) fn tariff_of(form: &Pairs) -> Result<Tariff, Fault> {
 
 /// The start of a price in a form; `None` for at once.
 pub(crate) fn start_of(form: &Pairs) -> Result<Option<DateTime<Utc>>, Fault> {
-    let day: Option<NaiveDate> = form.parsed("from", "Действует с")?;
+    let day: Option<NaiveDate> = form.day("from", "Действует с")?;
     Ok(day.map(day_start))
 }
 

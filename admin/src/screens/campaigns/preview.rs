@@ -25,7 +25,7 @@ impl Wanted {
     pub(super) async fn read(conn: &mut Conn, from: PlanId, pairs: &Pairs) -> Result<Self, Fault> {
         let to: PlanId =
             pairs.parsed("to", "Новая версия")?.ok_or_else(|| Fault::refused("Выберите новую версию."))?;
-        let on: Option<NaiveDate> = pairs.parsed("on", "Первый день")?;
+        let on: Option<NaiveDate> = pairs.day("on", "Первый день")?;
         let effective_on = on.ok_or_else(|| Fault::refused("Укажите первый день новой цены."))?;
         let from = subscriptions::find_plan(conn, from).await?.ok_or(Fault::NotFound)?;
         let to = subscriptions::find_plan(conn, to).await?.ok_or(Fault::NotFound)?;

@@ -1,6 +1,6 @@
 //! The list of transfer invoices.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::TransferInvoiceId;
 use flysk_domain::platform::transfers::{InvoiceNumber, TransferInvoiceState};
@@ -63,8 +63,8 @@ impl List for TransferInvoices {
             number,
             install_id: query.parsed("install", "Установка")?,
             invoice_id: query.parsed("invoice", "Счёт подписки")?,
-            due_from: query.parsed::<NaiveDate>("due_from", "Оплатить с")?,
-            due_until: query.parsed::<NaiveDate>("due_until", "Оплатить по")?,
+            due_from: query.day("due_from", "Оплатить с")?,
+            due_until: query.day("due_until", "Оплатить по")?,
         })
     }
 

@@ -19,7 +19,7 @@ pub(super) fn order_fields() -> [Field; 2] {
 /// The order that a form names.
 pub(super) fn order_of(form: &Pairs) -> Result<PaymentOrder, Fault> {
     let number = form.required(NUMBER, NUMBER_LABEL)?;
-    let day: Option<NaiveDate> = form.parsed(DAY, DAY_LABEL)?;
+    let day: Option<NaiveDate> = form.day(DAY, DAY_LABEL)?;
     let day = day.ok_or_else(|| Fault::refused(format!("Заполните поле «{DAY_LABEL}».")))?;
     PaymentOrder::new(number, day)
         .map_err(|_| Fault::refused("Номер платёжного поручения: до 20 цифр и латинских букв."))

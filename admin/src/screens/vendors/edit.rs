@@ -159,7 +159,7 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
 pub(crate) async fn put_taxes(visit: Visit<Operator>) -> Result<Response, Fault> {
     let (id, reason): (VendorId, _) = (visit.request.id()?, visit.reason()?);
     let form = &visit.request.form;
-    let day: Option<NaiveDate> = form.parsed("from", "Действует с")?;
+    let day: Option<NaiveDate> = form.day("from", "Действует с")?;
     let vat: Option<VatRate> = form.parsed("vat", "НДС")?;
     let taxes = VendorTaxes {
         valid_from: day.ok_or_else(|| Fault::refused("Заполните поле «Действует с»."))?,

@@ -54,6 +54,9 @@ async fn broken_filters_and_foreign_ids_are_told_and_are_no_errors_of_ours(pool:
     for (path, status) in [
         ("/jobs?state=nonsense", 422),
         ("/jobs?day=soon", 422),
+        ("/jobs?day=%2B99999-01-01", 422),
+        ("/transfer-invoices?due_from=%2B99999-01-01", 422),
+        ("/discrepancies?compared=%2B99999-01-01", 422),
         ("/jobs?size=-5", 422),
         ("/jobs?after=%00&before=%27", 200),
         ("/jobs?kind=%D0%B6&correlation=%D0%B6", 200),
