@@ -1,6 +1,6 @@
 -- Indexes for the sorts of the admin panel's lists: each has the column, behind the one of a filter, and ends with the id, in the
--- order of the pages. Lists that are sorted by a shown value of two columns, or by a value that changes too often for an index,
--- get a virtual column, which needs no copy of the table. Expands only.
+-- order of the pages. The list of subscriptions is sorted by a shown value of two columns: a virtual column, which needs no copy of the
+-- table. Expands only.
 ALTER TABLE subscriptions
     -- The day that the list shows: the end of the period, of the trial if there was none.
     ADD COLUMN ends_on DATE GENERATED ALWAYS AS (COALESCE(period_until, trial_until)) VIRTUAL;
@@ -21,16 +21,3 @@ ALTER TABLE transfer_invoices
     ADD KEY transfer_invoices_amount (amount_kopecks, id),
     ADD KEY transfer_invoices_state_amount (state, amount_kopecks, id),
     ADD KEY transfer_invoices_state_due (state, due_on, id);
-ALTER TABLE wallets
-    -- Whole Flycoins rounded to two digits: up to 100 upwards, then downwards, in steps of 10,000 at most. Most charges leave it as
-    -- it is, so that they do not write its index.
-    ADD COLUMN balance_step BIGINT GENERATED ALWAYS AS (
-        CASE
-            WHEN available_micro < 100000000 THEN (available_micro + 999999) DIV 1000000
-            WHEN available_micro < 1000000000 THEN available_micro DIV 10000000 * 10
-            WHEN available_micro < 10000000000 THEN available_micro DIV 100000000 * 100
-            WHEN available_micro < 100000000000 THEN available_micro DIV 1000000000 * 1000
-            ELSE available_micro DIV 10000000000 * 10000
-        END
-    ) VIRTUAL;
-ALTER TABLE wallets ADD KEY wallets_balance (balance_step, id);

@@ -27,24 +27,17 @@ pub(crate) struct Sort {
     pub(crate) position: usize,
     /// Whether the heading sorts in descending order first: large sums before small ones.
     pub(crate) largest_first: bool,
-    /// How exact the order is, in Russian; empty if it is exact.
-    pub(crate) precision: &'static str,
 }
 
 impl Sort {
     /// Sorts in descending order first.
     pub(crate) const fn largest_first(column: SortColumn, position: usize) -> Self {
-        Self { column, position, largest_first: true, precision: "" }
+        Self { column, position, largest_first: true }
     }
 
     /// Sorts in ascending order first.
     pub(crate) const fn smallest_first(column: SortColumn, position: usize) -> Self {
-        Self { column, position, largest_first: false, precision: "" }
-    }
-
-    /// The order is that of rounded values.
-    pub(crate) const fn rounded(self, precision: &'static str) -> Self {
-        Self { precision, ..self }
+        Self { column, position, largest_first: false }
     }
 }
 
@@ -192,9 +185,7 @@ pub(super) fn choices<L: List>(sorting: Sorting) -> Vec<SortChoice> {
         for descending in [sort.largest_first, !sort.largest_first] {
             let arrow =
                 if descending { "по убыванию ↓" } else { "по возрастанию ↑" };
-            let comma = if sort.precision.is_empty() { "" } else { ", " };
-            let label = format!("{title}{comma}{}: {arrow}", sort.precision);
-            choices.push(choice(Some(sort.column), descending, label));
+            choices.push(choice(Some(sort.column), descending, format!("{title}: {arrow}")));
         }
     }
     choices
@@ -220,7 +211,6 @@ pub(super) fn headings<L: List>(query: &Pairs, filter: &L::Filter, sorting: Sort
         let link = SortLink {
             href: next.link::<L>(query),
             direction: is_current.then_some(direction),
-            precision: sort.map_or("", |sort| sort.precision),
         };
         Heading { title, sort: Some(link) }
     };

@@ -24,8 +24,6 @@ pub(crate) struct SortLink {
     pub(crate) href: String,
     /// The direction, if the list is sorted by the column.
     pub(crate) direction: Option<Direction>,
-    /// How exact the order is; empty if it is exact.
-    pub(crate) precision: &'static str,
 }
 
 /// Direction of an order.

@@ -14,7 +14,6 @@ use flysk_store::admin::lists::payments::{self, PaymentFilter};
 use flysk_store::admin::lists::purchases::{self, PurchaseFilter};
 use flysk_store::admin::lists::subscriptions::{self, SubscriptionFilter};
 use flysk_store::admin::lists::transfer_invoices::{self, TransferInvoiceFilter};
-use flysk_store::admin::lists::wallets::{self, WalletFilter};
 use flysk_store::admin::sorting::{SortColumn, ids_of};
 use sqlx::{AssertSqlSafe, MySqlPool};
 
@@ -215,55 +214,6 @@ async fn pages_of_purchases_and_transfer_invoices_have_every_row_once_in_order(p
     let until = TransferInvoiceFilter { due_until: "2026-12-03".parse().ok(), ..any };
     let of_days = "due_on AS CHAR), id FROM transfer_invoices WHERE due_on <= '2026-12-03'";
     assert_sorted!(conn, transfer_invoices, until, SortColumn::Due, of_days);
-}
-
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn pages_of_wallets_have_every_row_once_in_the_order_of_rounded_balances(pool: MySqlPool) {
-    let mut conn = pool.acquire().await.unwrap();
-    insert(&mut conn, ("wallets", "wal", "install_id, widget_id, available_micro"), |numbers, id| {
-        // From nothing to a million Flycoins, each order of magnitude as often.
-        let balance = numbers.below(10_u64.pow(u32::try_from(id % 13).unwrap()));
-        format!("'ins_{id:026}', 'wgt_{:026}', {balance}", 0)
-    })
-    .await;
-    let of_steps = "balance_step AS CHAR), id FROM wallets";
-    assert_sorted!(conn, wallets, WalletFilter::default(), SortColumn::Balance, of_steps);
-
-    let steps: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT available_micro, balance_step FROM wallets ORDER BY available_micro")
-            .fetch_all(&mut *conn)
-            .await
-            .unwrap();
-    for pair in steps.windows(2) {
-        let [(_, lower), (_, higher)] = pair else { continue };
-        assert!(lower <= higher, "a larger balance has no smaller step: {pair:?}");
-    }
-    for (balance, step) in steps {
-        let (coins, error) = (balance / 1_000_000, (balance / 1_000_000 - step).abs());
-        assert!(error <= (coins / 10).clamp(1, 10_000), "{balance} micro-Flycoins have the step {step}");
-        assert_eq!(balance == 0, step == 0, "{balance}");
-    }
-    for (balance, step) in [
-        (1_i64, 1),
-        (99_000_001, 100),
-        (100_000_000, 100),
-        (999_999_999, 990),
-        (1_299_999_999, 1_200),
-        (12_999_000_000, 12_000),
-        (129_999_000_000, 120_000),
-    ] {
-        sqlx::query("UPDATE wallets SET available_micro = ?")
-            .bind(balance)
-            .execute(&mut *conn)
-            .await
-            .unwrap();
-        let stored: i64 =
-            sqlx::query_scalar("SELECT MAX(balance_step) FROM wallets FORCE INDEX (wallets_balance)")
-                .fetch_one(&mut *conn)
-                .await
-                .unwrap();
-        assert_eq!(stored, step, "{balance}");
-    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]

@@ -3,11 +3,9 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::WalletId;
 use flysk_store::admin::lists::wallets::{self, WalletFilter, WalletListRow};
-use flysk_store::admin::sorting::SortColumn;
 use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
-use crate::lists::sorting::Sort;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, Field, Row};
 
@@ -22,8 +20,6 @@ impl List for Wallets {
     const PATH: &'static str = "/wallets";
     const HEAD: &'static [&'static str] = &["Кошелёк", "Аккаунт", "Виджет", "Баланс", "В резерве", "Изменён"];
     const EMPTY: &'static str = "Таких кошельков нет.";
-    const SORTS: &'static [Sort] =
-        &[Sort::largest_first(SortColumn::Balance, 3).rounded("с точностью до двух цифр")];
 
     fn filter(query: &Pairs) -> Result<WalletFilter, Fault> {
         Ok(WalletFilter {
@@ -31,10 +27,6 @@ impl List for Wallets {
             widget_id: query.parsed("widget", "Виджет")?,
             is_empty: query.is_set("empty"),
         })
-    }
-
-    fn can_sort_by(filter: &WalletFilter, column: SortColumn) -> bool {
-        filter.can_sort_by(column)
     }
 
     fn fields(query: &Pairs) -> Vec<Field> {

@@ -22,8 +22,6 @@ const SEPARATOR: char = '~';
 pub enum SortColumn {
     /// Sum of an invoice, a payment or a purchase.
     Amount,
-    /// Step of a wallet's balance. The balance itself has no index, which every charge would have to write.
-    Balance,
     /// Domain of an account.
     Domain,
     /// Last day to pay.
@@ -40,9 +38,8 @@ pub enum SortColumn {
 
 impl SortColumn {
     /// Every column, once.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Amount,
-        Self::Balance,
         Self::Domain,
         Self::Due,
         Self::Name,
@@ -55,7 +52,6 @@ impl SortColumn {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Amount => "amount",
-            Self::Balance => "balance",
             Self::Domain => "domain",
             Self::Due => "due",
             Self::Name => "name",
@@ -89,7 +85,7 @@ impl SortColumn {
     /// The value that a text stands for, in the notation of the servers.
     fn value(self, text: &str) -> Option<SortValue> {
         match self {
-            Self::Amount | Self::Balance => parsed(text).map(SortValue::Number),
+            Self::Amount => parsed(text).map(SortValue::Number),
             Self::Due | Self::Until => {
                 parsed::<NaiveDate>(text).filter(|day| is_storable(*day)).map(SortValue::Day)
             }

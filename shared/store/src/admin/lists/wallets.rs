@@ -3,10 +3,8 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::id::{AccountId, InstallId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
-use sqlx::{MySql, QueryBuilder};
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
-use crate::admin::sorting::{SortColumn, SortedPage, push_sorted_page, push_sorted_selection};
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
@@ -19,14 +17,6 @@ pub struct WalletFilter {
     pub widget_id: Option<WidgetId>,
     /// Whether nothing is available.
     pub is_empty: bool,
-}
-
-impl WalletFilter {
-    /// Whether an index has the rows of the filter in the order of a column, so that a page reads no others.
-    pub const fn can_sort_by(&self, column: SortColumn) -> bool {
-        let Self { install_id, widget_id, is_empty } = self;
-        matches!(column, SortColumn::Balance) && install_id.is_none() && widget_id.is_none() && !*is_empty
-    }
 }
 
 /// A wallet with the name of its account.
@@ -63,39 +53,11 @@ impl WalletListRow {
     }
 }
 
-/// Ids of the wallets that match, one page of them; their keys if the list is sorted.
+/// Ids of the wallets that match, one page of them.
 pub async fn ids(conn: &mut Conn, filter: &WalletFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
-    if let Some(column) = keyset.sort {
-        return sorted(conn, filter, column, keyset).await;
-    }
-    let mut query = QueryBuilder::new("SELECT ");
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
     query.push(" FROM wallets WHERE 1 = 1");
-    push_wallet_filter(&mut query, filter);
-    push_page(&mut query, keyset);
-    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
-}
-
-async fn sorted(
-    conn: &mut Conn,
-    filter: &WalletFilter,
-    column: SortColumn,
-    keyset: &Keyset,
-) -> StoreResult<Vec<String>> {
-    let mut page = SortedPage::of(column, keyset);
-    while let Some(part) = page.next_part() {
-        let mut query = QueryBuilder::new("SELECT ");
-        push_sorted_selection(&mut query, &part);
-        query.push("balance_step AS sort_value FROM wallets FORCE INDEX (wallets_balance)");
-        query.push(" WHERE 1 = 1");
-        push_wallet_filter(&mut query, filter);
-        push_sorted_page(&mut query, &part);
-        page.take(query.build_query_scalar().fetch_all(&mut *conn).await?);
-    }
-    Ok(page.into_keys())
-}
-
-fn push_wallet_filter(query: &mut QueryBuilder<MySql>, filter: &WalletFilter) {
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
     }
@@ -105,6 +67,8 @@ fn push_wallet_filter(query: &mut QueryBuilder<MySql>, filter: &WalletFilter) {
     if filter.is_empty {
         query.push(" AND is_empty = TRUE");
     }
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
 }
 
 /// The wallets with these ids, in their order.
@@ -112,7 +76,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<WalletList
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = QueryBuilder::new(
+    let mut query = sqlx::QueryBuilder::new(
         "SELECT l.id, l.install_id, w.code AS widget_code, i.account_id, a.name AS account_name, l.available_micro,
                 l.held_micro, l.updated_at
          FROM wallets l JOIN installs i ON i.id = l.install_id JOIN widgets w ON w.id = l.widget_id

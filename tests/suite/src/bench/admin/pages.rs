@@ -89,7 +89,7 @@ const FILTERS: [&str; 41] = [
     "/audit?subject=:install",
 ];
 /// Each order by a column, without a filter and with one that the index begins with.
-const SORTS: [&str; 15] = [
+const SORTS: [&str; 14] = [
     "/accounts?sort=domain",
     "/accounts?sort=-name",
     "/subscriptions?sort=until",
@@ -104,7 +104,6 @@ const SORTS: [&str; 15] = [
     "/purchases?sort=amount&state=review",
     "/transfer-invoices?sort=-amount",
     "/transfer-invoices?sort=due",
-    "/wallets?sort=-balance",
 ];
 /// Search box, timelines, and pages with tables.
 const OTHERS: [&str; 13] = [
