@@ -1,0 +1,47 @@
+//! Jobs that are enqueued together.
+
+#![expect(clippy::unwrap_used, reason = "a failing test panics with the reason")]
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use flysk_domain::ManualClock;
+use flysk_domain::trace::Trace;
+use flysk_queue::{Job, Outbox, Policy, QueueName};
+use serde::{Deserialize, Serialize};
+use sqlx::MySqlPool;
+
+#[derive(Serialize, Deserialize)]
+struct Keyed {
+    key: u32,
+}
+
+impl Job for Keyed {
+    const KIND: &'static str = "test.keyed";
+    const POLICY: Policy = Policy::for_queue(QueueName::new("test"));
+    const TRIGGER: &'static str = "a test";
+    const DESCRIPTION: &'static str = "has a key";
+
+    fn dedup_key(&self) -> Option<String> {
+        Some(self.key.to_string())
+    }
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn of_many_jobs_those_that_wait_already_are_left_out(pool: MySqlPool) {
+    let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+    let outbox = Outbox::new(pool.clone(), None, Arc::new(clock));
+    let trace = Trace { correlation_id: "test".to_owned(), traceparent: None };
+    let mut unit = outbox.begin(trace).await.unwrap();
+    let first = unit.enqueue(&Keyed { key: 1 }).await.unwrap();
+    let keys: Vec<Keyed> = [1, 2, 3, 3].into_iter().chain(4..100).map(|key| Keyed { key }).collect();
+    unit.enqueue_all(&keys).await.unwrap();
+    unit.enqueue_all::<Keyed>(&[]).await.unwrap();
+    assert_eq!(unit.enqueue(&Keyed { key: 99 }).await.unwrap(), None);
+    unit.commit().await.unwrap();
+    let waiting = "SELECT waiting_key, id FROM jobs WHERE state = 'queued' ORDER BY waiting_key + 0";
+    let waiting: Vec<(String, String)> = sqlx::query_as(waiting).fetch_all(&pool).await.unwrap();
+    let numbers: Vec<u32> = waiting.iter().map(|(key, _)| key.parse().unwrap()).collect();
+    assert_eq!(numbers, (1..100).collect::<Vec<_>>());
+    assert_eq!(waiting[0].1, first.unwrap().to_string(), "the one that waited first");
+}
