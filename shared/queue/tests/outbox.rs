@@ -1,7 +1,5 @@
 //! Jobs that are enqueued together.
 
-#![expect(clippy::unwrap_used, reason = "a failing test panics with the reason")]
-
 use std::sync::Arc;
 
 use chrono::DateTime;

@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_the_servers_write_them() {
-        let edge = |column: SortColumn, key| column.edge(key).map(|edge| edge.value);
+        let edge = |column: SortColumn, key: &str| column.edge(key).map(|edge| edge.value);
         assert_eq!(edge(SortColumn::Amount, "99000~inv_1"), Some(Some(SortValue::Number(99_000))));
         let day = NaiveDate::from_ymd_opt(2026, 11, 30).unwrap();
         assert_eq!(edge(SortColumn::Until, "2026-11-30~sub_1"), Some(Some(SortValue::Day(day))));
