@@ -105,13 +105,16 @@ impl UnitOfWork {
         let clock = Arc::clone(&self.outbox.clock);
         let now = clock.now();
         let drafts = jobs.iter().map(|job| Draft::of(job, clock.as_ref()));
-        let drafts: Vec<Draft> = drafts.collect::<StoreResult<_>>()?;
+        let mut drafts: Vec<Draft> = drafts.collect::<StoreResult<_>>()?;
+        let keys: Vec<String> = drafts.iter().filter_map(|draft| draft.dedup_key.clone()).collect();
+        let waiting = jobs::list_waiting_keys(&mut self.tx, J::KIND, &keys).await?;
+        drafts.retain(|draft| draft.dedup_key.as_ref().is_none_or(|key| !waiting.contains(key)));
         let places = self.places_for_wakeups();
         let rows =
             drafts.iter().zip(0..).map(|(draft, at)| draft.row::<J>(&self.trace, at < places, now, now));
         let rows: Vec<NewJob<'_>> = rows.collect();
         jobs::insert_many(&mut self.tx, &rows).await?;
-        // A wake-up of one that was left out finds no job.
+        // One that began to wait meanwhile was left out: its wake-up finds no job.
         self.due.extend(drafts.iter().take(places).map(Draft::due::<J>));
         Ok(())
     }

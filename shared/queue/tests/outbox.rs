@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use chrono::DateTime;
-use flysk_domain::ManualClock;
+use chrono::{DateTime, TimeDelta};
 use flysk_domain::trace::Trace;
+use flysk_domain::{Clock as _, ManualClock};
 use flysk_queue::{Job, Outbox, Policy, QueueName};
+use flysk_store::jobs::{self, Claim};
 use serde::{Deserialize, Serialize};
 use sqlx::MySqlPool;
 
@@ -42,4 +43,26 @@ async fn of_many_jobs_those_that_wait_already_are_left_out(pool: MySqlPool) {
     let numbers: Vec<u32> = waiting.iter().map(|(key, _)| key.parse().unwrap()).collect();
     assert_eq!(numbers, (1..100).collect::<Vec<_>>());
     assert_eq!(waiting[0].1, first.unwrap().to_string(), "the one that waited first");
+}
+
+/// Claims leave out locked rows.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_job_that_waits_already_can_be_claimed_while_others_are_enqueued(pool: MySqlPool) {
+    let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+    let now = clock.now();
+    let outbox = Outbox::new(pool.clone(), None, Arc::new(clock));
+    let trace = Trace { correlation_id: "test".to_owned(), traceparent: None };
+    let mut unit = outbox.begin(trace.clone()).await.unwrap();
+    let waiting = unit.enqueue(&Keyed { key: 1 }).await.unwrap().unwrap();
+    unit.commit().await.unwrap();
+
+    let mut unit = outbox.begin(trace).await.unwrap();
+    unit.enqueue_all(&[Keyed { key: 1 }, Keyed { key: 2 }]).await.unwrap();
+    let mut tx = pool.begin().await.unwrap();
+    let wanted = [Claim { job: waiting, starts_now: true }];
+    let until = now + TimeDelta::seconds(30);
+    let claimed = jobs::claim_many(&mut tx, &wanted, "worker", until, now).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    tx.commit().await.unwrap();
+    unit.commit().await.unwrap();
 }

@@ -97,6 +97,13 @@ async fn erase_payments(
 /// Unlinks the cards with their consents: a card without its number must not be charged.
 async fn unlink_cards(unit: &mut UnitOfWork, clock: &dyn Clock, install: &ErasedInstall) -> StoreResult<()> {
     let now = unit.now();
+    if store::list_linked_cards(unit, install.id).await?.is_empty() {
+        return Ok(());
+    }
+    if let Some((subscription, ..)) = install.subscription {
+        // Whoever begins or permits a charge holds this lock.
+        subscriptions::lock_subscription(unit, subscription).await?;
+    }
     let cards = store::list_linked_cards(unit, install.id).await?;
     for card in &cards {
         subscriptions::revoke_consents(unit, *card, UNLINKED_BY, now).await?;

@@ -1,6 +1,6 @@
 //! Payments of subscription invoices: attempts at the bank, saved cards, refunds.
 //!
-//! Lock order: the subscription, its invoice, the attempt, the consent, the card.
+//! Lock order: the subscription, its invoice, the attempt. Consents and cards are locked under the subscription's lock, in any order.
 
 mod begin;
 mod chargeable;

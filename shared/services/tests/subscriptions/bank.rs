@@ -90,8 +90,13 @@ impl World {
     pub(super) async fn begin_charge(&self, invoice: InvoiceId) -> Option<Attempt> {
         let mut unit = self.unit().await;
         let begun = begin_charge(&mut unit, &self.clock, invoice).await.unwrap();
+        let begun = begun.map(|begun| begun.attempt);
+        if let Some(attempt) = &begun {
+            let stored = invoice_payments::find_attempt(&mut unit, attempt.id).await.unwrap();
+            assert_eq!(stored.as_ref(), Some(attempt), "it is as it was written");
+        }
         unit.commit().await.unwrap();
-        begun.map(|begun| begun.attempt)
+        begun
     }
 
     pub(super) async fn refund(

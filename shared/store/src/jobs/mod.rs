@@ -11,13 +11,15 @@ mod group;
 mod operate;
 mod relay;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use flysk_domain::UnknownText;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use sqlx::QueryBuilder;
 
-use crate::listed::in_few_lengths;
+use crate::listed::{in_few_lengths, push_in};
 use crate::{Conn, StoreError, StoreResult};
 
 pub use attempts::{AttemptOutcome, AttemptRow, EndedAttempt, list_attempts, prune_attempts, record_attempt};
@@ -119,7 +121,27 @@ pub async fn insert(conn: &mut Conn, job: &NewJob<'_>) -> StoreResult<bool> {
     }
 }
 
+/// Which of these dedup keys have a job of the kind that waits. Locks none of them.
+pub async fn list_waiting_keys(
+    conn: &mut Conn,
+    kind: &str,
+    dedup_keys: &[String],
+) -> StoreResult<BTreeSet<String>> {
+    if dedup_keys.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut query =
+        QueryBuilder::new("SELECT waiting_key FROM jobs FORCE INDEX (jobs_waiting_key) WHERE kind = ");
+    query.push_bind(kind.to_owned()).push(" AND waiting_key");
+    push_in(&mut query, dedup_keys.iter().cloned());
+    let waiting: Vec<String> = query.build_query_scalar().fetch_all(conn).await?;
+    Ok(waiting.into_iter().collect())
+}
+
 /// Inserts jobs, except those of whose kind and dedup key one waits already: those are left out.
+///
+/// The row of a job that is met by its key is locked until the transaction ends, so that a claim leaves it out, or deadlocks. The
+/// caller leaves out those of [`list_waiting_keys`].
 pub async fn insert_many(conn: &mut Conn, jobs: &[NewJob<'_>]) -> StoreResult<()> {
     for rows in in_few_lengths(jobs) {
         let mut query = QueryBuilder::new(

@@ -5,8 +5,8 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::JobId;
 use sqlx::types::Json;
 
-use super::JobState;
 use super::attempts::delete_of_deleted;
+use super::{IdRow, JobState};
 use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
@@ -227,7 +227,10 @@ pub async fn cancel_waiting(
     Ok(query.build().execute(conn).await?.rows_affected())
 }
 
-/// Cancels the waiting jobs of a kind with one of these dedup keys; returns how many. The index is named, so that no others are locked.
+/// Cancels the waiting jobs of a kind with one of these dedup keys; returns how many.
+///
+/// They are found without locks and written by the primary key, as a claim ([`super::claim_many`]) locks rows by it first, and their
+/// entries in the index of the keys afterwards. In the reverse order the two would deadlock.
 pub async fn cancel_waiting_of(
     conn: &mut Conn,
     kind: &str,
@@ -238,14 +241,23 @@ pub async fn cancel_waiting_of(
     if dedup_keys.is_empty() {
         return Ok(0);
     }
-    let mut query = sqlx::QueryBuilder::new(
-        "UPDATE jobs FORCE INDEX (jobs_waiting_key) SET state = 'cancelled', waiting_key = NULL, finished_at = ",
+    let mut search =
+        sqlx::QueryBuilder::new("SELECT id FROM jobs FORCE INDEX (jobs_waiting_key) WHERE kind = ");
+    search.push_bind(kind.to_owned()).push(" AND waiting_key");
+    push_in(&mut search, dedup_keys.iter().cloned());
+    let waiting: Vec<IdRow> = search.build_query_as().fetch_all(&mut *conn).await?;
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let mut update = sqlx::QueryBuilder::new(
+        "UPDATE jobs FORCE INDEX (PRIMARY) SET state = 'cancelled', waiting_key = NULL, finished_at = ",
     );
-    query.push_bind(now).push(", push_at = ").push_bind(now);
-    query.push(", last_error = ").push_bind(reason.to_owned());
-    query.push(" WHERE state = 'queued' AND kind = ").push_bind(kind.to_owned()).push(" AND waiting_key");
-    push_in(&mut query, dedup_keys.iter().cloned());
-    Ok(query.build().execute(conn).await?.rows_affected())
+    update.push_bind(now).push(", push_at = ").push_bind(now);
+    update.push(", last_error = ").push_bind(reason.to_owned());
+    // One that was claimed meanwhile runs.
+    update.push(" WHERE state = 'queued' AND id");
+    push_in(&mut update, waiting.iter().map(|row| row.id.to_string()));
+    Ok(update.build().execute(conn).await?.rows_affected())
 }
 
 /// Deletes at most `limit` jobs that ended in `state` before `before`, with their recorded attempts; returns how many jobs.
