@@ -3,6 +3,7 @@
 mod answers;
 mod codes;
 mod origin;
+mod plain;
 
 use flysk_domain::id::QuoteId;
 use flysk_store::{Contention, StoreError};
@@ -15,6 +16,8 @@ use poem_openapi::error::{AuthorizationError, ParseParamError};
 pub(crate) use answers::{ProblemBody, ProblemResponse, ProblemResponses, answers};
 pub use codes::ProblemCode;
 pub(crate) use origin::ProblemOrigin;
+pub(crate) use plain::plain_body_reason;
+use plain::plain_reason;
 
 /// Path of the page that explains the codes.
 const ERRORS_PATH: &str = "docs/errors";
@@ -201,12 +204,14 @@ pub(crate) fn from_unreadable_request(error: &poem::Error, code: ProblemCode) ->
     Problem::new(code, unreadable_detail(error))
 }
 
-/// Detail of an unreadable request: it names the missing parameter or credential, which the framework's own words do not.
+/// Detail of an unreadable request: it names the parameter or missing credential, and no types, unlike the framework's own
+/// words.
 fn unreadable_detail(error: &poem::Error) -> String {
-    if let Some(parameter) = error.downcast_ref::<ParseParamError>()
-        && parameter.reason.ends_with("expects an input value.")
-    {
-        return format!("the parameter `{}` is missing", parameter.name);
+    if let Some(ParseParamError { name, reason }) = error.downcast_ref::<ParseParamError>() {
+        if reason.ends_with("expects an input value.") {
+            return format!("the parameter `{name}` is missing");
+        }
+        return format!("the parameter `{name}`: {}", plain_reason(reason));
     }
     if error.is::<AuthorizationError>() {
         return "no credential: backends send `X-Project-Token`, widgets `X-Auth-Token` or `Authorization: Bearer`".to_owned();

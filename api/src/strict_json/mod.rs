@@ -8,10 +8,12 @@
 //! - a string must be a JSON string, a boolean must be `true` or `false`;
 //! - an integer is a JSON number without fraction and exponent, in the range of its format: `1.0`, `1e2` and `"1"` are rejected;
 //! - null means that an optional field without a default is absent;
+//! - a text, a number of items or an integer beyond a limit of the schema is rejected with the limit;
 //! - free JSON ([`FreeJson`]) keeps every digit of its numbers.
 
 mod exact;
 mod fault;
+mod limits;
 mod no_body;
 mod schema;
 mod syntax;
@@ -29,6 +31,8 @@ use poem_openapi::types::ParseFromJSON;
 pub(crate) use exact::{EXACT_JSON, ExactJson, FreeJson};
 pub(crate) use no_body::NoBody;
 use schema::BodySchema;
+
+use crate::problem::plain_body_reason;
 
 /// A JSON body that is parsed by the rules of this module. All operations with a body use this type.
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl_apirequest_for_payload!(StrictJson<T>, T: ParseFromJSON);
 fn read<T: ParseFromJSON>(bytes: &[u8]) -> Result<T, String> {
     let text = syntax::check(bytes).map_err(|fault| fault.to_string())?;
     let value = schema_of::<T>().read(text).map_err(|fault| fault.to_string())?;
-    T::parse_from_json(Some(value)).map_err(poem_openapi::types::ParseError::into_message)
+    T::parse_from_json(Some(value)).map_err(|error| plain_body_reason(error.message()))
 }
 
 /// The schema of a type, cached per process.

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, JsonPointer};
+use super::limits::{broken_by_integer, broken_by_items, broken_by_text};
+use crate::time::Time;
 
 /// A schema with all referenced schemas.
 pub(super) struct BodySchema {
@@ -52,7 +54,7 @@ impl Check<'_> {
             "object" => self.object(text, schema),
             "array" => self.array(text, schema),
             "string" => self.text(text, schema),
-            "integer" => self.integer(text, schema.format.unwrap_or_default()),
+            "integer" => self.integer(text, schema),
             "number" => self.number(text),
             "boolean" => self.boolean(text),
             _ => self.untyped(text, schema),
@@ -112,6 +114,9 @@ impl Check<'_> {
         let Ok(sent) = serde_json::from_str::<Vec<&RawValue>>(text) else {
             return Err(self.wrong_type("an array", text));
         };
+        if let Some(broken) = broken_by_items(schema, sent.len()) {
+            return Err(self.fault(broken));
+        }
         let mut read = Vec::with_capacity(sent.len());
         for (number, item) in sent.into_iter().enumerate() {
             self.pointer.enter(number.to_string());
@@ -125,8 +130,14 @@ impl Check<'_> {
     }
 
     fn text(&self, text: &str, schema: &MetaSchema) -> Result<Value, Fault> {
-        let value =
-            serde_json::from_str(text).map(Value::String).map_err(|_| self.wrong_type("a string", text))?;
+        let sent: String = serde_json::from_str(text).map_err(|_| self.wrong_type("a string", text))?;
+        if let Some(broken) = broken_by_text(schema, &sent) {
+            return Err(self.fault(broken));
+        }
+        let value = Value::String(sent);
+        if schema.format == Some("date-time") && Time::parse_from_json(Some(value.clone())).is_err() {
+            return Err(self.fault("must be a time like 2026-11-30T10:00:00Z, or with an offset like +03:00"));
+        }
         if !schema.enum_items.is_empty() && !schema.enum_items.contains(&value) {
             let words: Vec<String> =
                 schema.enum_items.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
@@ -143,17 +154,21 @@ impl Check<'_> {
         serde_json::from_str::<f64>(text).map(Value::from).map_err(|_| self.wrong_type("a number", text))
     }
 
-    fn integer(&self, text: &str, format: &str) -> Result<Value, Fault> {
-        let range = range_of(format);
+    fn integer(&self, text: &str, schema: &MetaSchema) -> Result<Value, Fault> {
+        let range = range_of(schema.format.unwrap_or_default());
         let number = text.parse::<i128>().ok().filter(|number| range.contains(number) && text != "-0");
         let value = number.and_then(|number| {
             u64::try_from(number).map(Value::from).or_else(|_| i64::try_from(number).map(Value::from)).ok()
         });
-        value.ok_or_else(|| {
+        let value = value.ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
             let wanted = format!("a whole number from {least} to {most}, without fraction and exponent");
             self.wrong_type(&wanted, text)
-        })
+        })?;
+        match broken_by_integer(schema, text) {
+            Some(broken) => Err(self.fault(broken)),
+            None => Ok(value),
+        }
     }
 
     fn wrong_type(&self, wanted: &str, text: &str) -> Fault {

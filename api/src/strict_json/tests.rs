@@ -6,6 +6,7 @@ use poem_openapi::{Enum, Object, Union};
 use serde_json::json;
 
 use super::*;
+use crate::time::Time;
 
 /// A colour.
 #[derive(Debug, PartialEq, Enum)]
@@ -49,6 +50,26 @@ struct Everything {
     free: Option<FreeJson>,
     #[oai(default)]
     switch: bool,
+}
+
+/// Fields with limits.
+#[derive(Debug, PartialEq, Object)]
+struct Limited {
+    #[oai(validator(min_length = 1, max_length = 3))]
+    text: Option<String>,
+    #[oai(validator(min_items = 1, max_items = 2))]
+    parts: Option<Vec<Short>>,
+    #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
+    number: Option<u32>,
+    #[oai(validator(pattern = "^[0-9]+$"))]
+    digits: Option<String>,
+    at: Option<Time>,
+}
+
+#[derive(Debug, PartialEq, Object)]
+struct Short {
+    #[oai(validator(max_length = 2))]
+    name: String,
 }
 
 fn taken(body: &str) -> Everything {
@@ -155,6 +176,39 @@ fn a_whole_number_has_neither_fraction_nor_exponent_and_fits_its_format() {
     refused(&with(r#""part": []"#), &["`/part` must be an object, not an array"]);
     refused(&with(r#""parts": {}"#), &["`/parts` must be an array, not an object"]);
     refused(&with(r#""switch": null"#), &["`/switch`"]);
+}
+
+#[test]
+fn a_value_beyond_a_limit_is_refused_with_its_place_and_the_limit() {
+    for body in [
+        r#"{"text": "жжж", "parts": [{"name": "ab"}, {"name": ""}], "number": 100, "digits": "1"}"#,
+        r#"{"text": "a", "parts": [{"name": "ж"}], "number": 1, "at": "2026-11-30T10:00:00+03:00"}"#,
+        "{}",
+    ] {
+        assert!(read::<Limited>(body.as_bytes()).is_ok(), "{body}");
+    }
+    for (body, wanted) in [
+        (r#"{"text": ""}"#, "`/text` must have at least 1 character, not 0"),
+        (r#"{"text": "жжжж"}"#, "`/text` must have at most 3 characters, not 4"),
+        (r#"{"parts": []}"#, "`/parts` must have at least 1 item, not 0"),
+        (
+            r#"{"parts": [{"name": ""}, {"name": ""}, {"name": ""}]}"#,
+            "`/parts` must have at most 2 items, not 3",
+        ),
+        (
+            r#"{"parts": [{"name": ""}, {"name": "abc"}]}"#,
+            "`/parts/1/name` must have at most 2 characters, not 3",
+        ),
+        (r#"{"number": 0}"#, "`/number` must be at least 1"),
+        (r#"{"number": 101}"#, "`/number` must be at most 100"),
+        (r#"{"digits": "one"}"#, "`/digits` must match `^[0-9]+$`"),
+        (
+            r#"{"at": "yesterday"}"#,
+            "`/at` must be a time like 2026-11-30T10:00:00Z, or with an offset like +03:00",
+        ),
+    ] {
+        assert_eq!(read::<Limited>(body.as_bytes()).unwrap_err(), wanted, "{body}");
+    }
 }
 
 #[test]

@@ -56,6 +56,17 @@ async fn a_vendor_lists_where_its_widget_is_installed(pool: MySqlPool) {
     let one = get(&app, &format!("/v1/backend/installs?account_id={NEIGHBOUR}")).await;
     let id = one["items"][0]["id"].as_str().unwrap();
     assert_eq!(get(&app, &format!("/v1/backend/installs/{id}")).await, one["items"][0]);
+    for (query, wanted) in [
+        ("status=activ", "the parameter `status`: must be one of `installing`, `active`"),
+        ("limit=0", "the parameter `limit`: must be at least 1"),
+        ("limit=ten", "the parameter `limit`: must be a whole number, in digits"),
+    ] {
+        let (status, problem) =
+            app.backend(Method::GET, &format!("/v1/backend/installs?{query}"), None).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.starts_with(wanted) && !detail.contains("InstallStatus"), "{problem}");
+    }
     let (status, problem) = app.backend(Method::GET, "/v1/backend/installs?account_id=1", None).await;
     assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &"install_not_found".into()));
     // A neighbour's backend sees none of them.

@@ -170,6 +170,23 @@ async fn a_repeated_charge_or_capture_says_what_was_refunded_of_it(pool: MySqlPo
     client.close().await;
 }
 
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_length_or_count_beyond_its_limit_is_refused_with_a_json_pointer(pool: MySqlPool) {
+    let client = WalletClient::open(pool).await;
+    let before = client.balance().await;
+    let line = json!({ "service": "x".repeat(49), "quantity": 1 });
+    for (lines, wanted) in [
+        (json!([]), "`/lines` must have at least 1 item, not 0"),
+        (json!([line]), "`/lines/0/service` must have at most 48 characters, not 49"),
+    ] {
+        let refused = client.write("/charges", json!({ "account_id": ACCOUNT, "lines": lines })).await;
+        assert_eq!(refused.problem(), (400, "invalid_request"), "{refused:?}");
+        assert_eq!(refused.text("detail"), wanted);
+    }
+    assert_eq!(client.balance().await, before);
+    client.close().await;
+}
+
 /// A missing amount does not mean everything; otherwise a misspelt field would refund the whole charge.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_refund_needs_an_amount_or_all(pool: MySqlPool) {
