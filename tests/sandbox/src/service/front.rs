@@ -18,6 +18,8 @@ use super::visitors::Visitors;
 
 /// Prefix of everything that is not the product's.
 const CONTROL_PATH: &str = "/_sandbox";
+/// Request header with the account of a request to amoCRM's API.
+const ACCOUNT_HEADER: &str = "x-account-id";
 
 /// Passes requests on, lets those fail that are to fail, and notes those that were refused.
 pub(super) struct Front {
@@ -77,6 +79,7 @@ impl Endpoint for Front {
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let peer = request.remote_addr().clone();
+        let account_id = request.header(ACCOUNT_HEADER).and_then(|id| id.parse().ok());
         let answered = self.answer(&scene, request).await;
         // Redirects of amoCRM, which are read by GET, enqueue jobs too.
         scene.work.notify_one();
@@ -84,7 +87,7 @@ impl Endpoint for Front {
         if !response.status().is_client_error() && !response.status().is_server_error() {
             return Ok(response);
         }
-        Ok(note_refusal(&scene, &method, &uri, response).await)
+        Ok(note_refusal(&scene, &method, &uri, account_id, response).await)
     }
 }
 
@@ -93,25 +96,59 @@ fn is_control(uri: &Uri) -> bool {
 }
 
 /// Notes a refusal with its code; the response stays as it is.
-async fn note_refusal(scene: &Scene, method: &Method, uri: &Uri, mut response: Response) -> Response {
+async fn note_refusal(
+    scene: &Scene,
+    method: &Method,
+    uri: &Uri,
+    account_id: Option<u64>,
+    mut response: Response,
+) -> Response {
     let body = response.take_body().into_bytes().await.unwrap_or_default();
-    let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let told: Value = serde_json::from_slice(&body).unwrap_or_default();
     let refusal = Refusal {
+        account_id,
         method: method.to_string(),
         path: uri.path().to_owned(),
         status: response.status().as_u16(),
-        code: text("code"),
-        detail: text("detail"),
+        code: code_of(&told),
+        detail: told.get("detail").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        validation_errors: told.get("validation-errors").cloned().unwrap_or_default(),
     };
     scene.journal.note(scene.sandbox.now(), Occurrence::Refusal(refusal));
     response.set_body(Body::from_bytes(body));
     response
 }
 
+/// The code of an error: Flysk's `code`, amoCRM's `error_code`, or the code of its first complaint.
+fn code_of(told: &Value) -> String {
+    let own = told.get("code").or_else(|| told.get("error_code"));
+    match own.or_else(|| told.pointer("/validation-errors/0/errors/0/code")) {
+        Some(Value::String(code)) => code.clone(),
+        Some(Value::Number(code)) => code.to_string(),
+        _ => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_refusal_has_flysks_code_or_amocrms() {
+        let complaints =
+            json!([{ "request_id": "0", "errors": [{ "code": "InvalidType", "path": "name" }] }]);
+        for (told, wanted) in [
+            (json!({ "code": "unauthorized", "detail": "…" }), "unauthorized"),
+            (json!({ "status": 403, "error_code": 113 }), "113"),
+            (json!({ "status": 400, "validation-errors": complaints }), "InvalidType"),
+            (json!({ "status": 404, "title": "Not Found" }), ""),
+            (Value::Null, ""),
+        ] {
+            assert_eq!(code_of(&told), wanted, "{told}");
+        }
+    }
 
     #[test]
     fn only_paths_below_the_prefix_are_the_sandboxs() {

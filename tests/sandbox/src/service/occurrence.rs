@@ -122,11 +122,17 @@ pub(super) struct CoinEntry {
 /// A request that the API refused.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Refusal {
+    /// The account of a request to amoCRM's API.
+    pub(super) account_id: Option<u64>,
     pub(super) method: String,
     pub(super) path: String,
     pub(super) status: u16,
+    /// Flysk's code; of amoCRM that of its first complaint, and empty without one.
     pub(super) code: String,
     pub(super) detail: String,
+    /// amoCRM's `validation-errors`, as it has sent them.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub(super) validation_errors: Value,
 }
 
 /// A letter.
@@ -232,7 +238,8 @@ impl Occurrence {
             Self::Invoice(entry) => Some(entry.account_id),
             Self::Flycoins(entry) => Some(entry.account_id),
             Self::Webhook(entry) => Some(entry.account_id),
-            Self::Refusal(_) | Self::Letter(_) | Self::FailedJob(_) => None,
+            Self::Refusal(refusal) => refusal.account_id,
+            Self::Letter(_) | Self::FailedJob(_) => None,
         }
     }
 }

@@ -59,10 +59,14 @@ fn told(what: &Occurrence) -> Words {
         Occurrence::Refusal(refusal) => {
             let summary =
                 format!("{} {} → {} {}", refusal.method, refusal.path, refusal.status, refusal.code);
-            let parts = vec![
+            let mut parts = vec![
                 Part { title: "Причина", text: words::refusal(refusal.status).to_owned() },
                 Part { title: "Ответ API", text: refusal.detail.clone() },
             ];
+            if !refusal.validation_errors.is_null() {
+                let text = pretty(&refusal.validation_errors);
+                parts.push(Part { title: "Ошибки полей от amoCRM", text });
+            }
             ("Отказ API", summary, "bad", "Почему", parts)
         }
         Occurrence::Letter(letter) => {
@@ -215,15 +219,21 @@ mod tests {
         assert_eq!(coins("capture", 0, -10_000_000), "Списание: резерв -10 FC, order-1");
 
         let refusal = Refusal {
+            account_id: None,
             method: "POST".to_owned(),
             path: "/v1/pauth".to_owned(),
             status: 403,
             code: "reconnect_required".to_owned(),
             detail: "an administrator must grant access".to_owned(),
+            validation_errors: Value::Null,
         };
-        let (_, summary, _, _, parts) = told(&Occurrence::Refusal(refusal));
+        let (_, summary, _, _, parts) = told(&Occurrence::Refusal(refusal.clone()));
         assert_eq!(summary, "POST /v1/pauth → 403 reconnect_required");
-        assert_eq!(parts[0].text, "действие не разрешено");
+        assert_eq!((parts.len(), parts[0].text.as_str()), (2, "действие не разрешено"));
+        let complaints = json!([{ "errors": [{ "path": "name" }] }]);
+        let of_amocrm = Refusal { validation_errors: complaints, ..refusal };
+        let (_, _, _, _, parts) = told(&Occurrence::Refusal(of_amocrm));
+        assert!(parts[2].text.contains(r#""path": "name""#));
 
         let entry = SubscriptionEntry {
             account_id: 1,

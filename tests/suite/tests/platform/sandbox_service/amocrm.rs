@@ -79,6 +79,25 @@ async fn the_next_requests_to_amocrm_fail() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_amocrm_is_told_with_its_account_and_its_complaints() -> anyhow::Result<()> {
+    let sandbox = start()?;
+    let (_, added) = amocrm(&sandbox, Method::POST, "leads", Some(&json!([{ "name": "Сделка" }]))).await?;
+    let id = added.pointer("/_embedded/leads/0/id").context("no id")?;
+    let wrong = json!([{ "id": id, "status_id": 1 }]);
+    let (status, answer) = amocrm(&sandbox, Method::PATCH, "leads", Some(&wrong)).await?;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    let path = format!("/timeline?type=refusal&account_id={ACCOUNT}");
+    let refusals = sandbox.control(Method::GET, &path, None).await?;
+    let fields = ["account_id", "status", "code", "validation_errors"];
+    let complaints = &answer["validation-errors"];
+    let code = &complaints[0]["errors"][0]["code"];
+    assert!(code.is_string(), "{answer}");
+    let wanted = [[&json!(ACCOUNT), &json!(400), code, complaints]];
+    assert_eq!(entries(&refusals, "refusal", &fields), wanted, "{refusals}");
+    sandbox.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_whose_access_ended_reconnects() -> anyhow::Result<()> {
     let sandbox = start()?;
     post(&sandbox, &format!("/accounts/{ACCOUNT}/revoke"), json!({})).await?;
