@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use poem::endpoint::BoxEndpoint;
+use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
-use poem::{EndpointExt as _, Response, RouteMethod};
+use poem::{Endpoint as _, EndpointExt as _, Response, RouteMethod, get};
 
 use crate::deps::Deps;
 use crate::http::Route;
-use crate::http::area::Area;
+use crate::http::area::{Area, PORTAL};
 use crate::http::gate::{Gated, not_found};
+use crate::http::respond::redirect;
 use crate::sign_in::{pages, passkey_pages};
 use crate::{assets, health, portal, screens};
 
@@ -87,13 +88,49 @@ pub fn app_with(deps: Deps, only: Option<Only>) -> BoxEndpoint<'static, Response
     for (path, methods) in by_path {
         router = router.at(path, methods);
     }
-    let unknown = area.unwrap_or(Area::Panel);
-    router.catch_all_error(move |_| async move { not_found(unknown) }).map_to_response().boxed()
+    router = with_ways_to_portal(router, area);
+    router
+        .around(move |endpoint, request| async move {
+            let unknown = area.unwrap_or_else(|| Area::of(request.uri().path()));
+            Ok::<_, poem::Error>(endpoint.call(request).await.unwrap_or_else(|_| not_found(unknown)))
+        })
+        .map_to_response()
+        .boxed()
+}
+
+/// Other addresses under which people look for the portal lead to its first page: with a slash at the end, and the root of a
+/// process that serves nothing else.
+fn with_ways_to_portal(router: poem::Route, only: Option<Area>) -> poem::Route {
+    let way = || get(make_sync(|_| redirect(PORTAL)));
+    match only {
+        Some(Area::Panel) => router,
+        Some(Area::Portal) => router.at("/", way()).at("/portal/", way()),
+        None => router.at("/portal/", way()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use poem::http::header::LOCATION;
+    use poem::test::TestClient;
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_portal_is_found_with_a_slash_and_at_the_root_of_its_own_process() {
+        for (only, path, wanted) in [
+            (None, "/portal/", Some(PORTAL)),
+            (None, "/", None),
+            (Some(Area::Portal), "/portal/", Some(PORTAL)),
+            (Some(Area::Portal), "/", Some(PORTAL)),
+            (Some(Area::Panel), "/portal/", None),
+        ] {
+            let client = TestClient::new(with_ways_to_portal(poem::Route::new(), only));
+            let answer = client.get(path).send().await.0;
+            let location = answer.headers().get(LOCATION).map(|location| location.to_str().unwrap());
+            assert_eq!(location, wanted, "{only:?} {path}");
+        }
+    }
 
     #[test]
     fn a_form_belongs_to_the_nearest_page_above_it() {

@@ -5,6 +5,7 @@ use flysk_store::{Contention, StoreError};
 use poem::http::StatusCode;
 
 use super::Missing;
+use super::area::Area;
 
 /// Reason for an error page. Texts are Russian and say what to do.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,14 @@ pub(crate) enum Fault {
     /// The form's contents cannot be accepted.
     #[error("{0}")]
     Refused(String),
+    /// The content of a field cannot be accepted.
+    #[error("{text}")]
+    WrongField {
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong.
+        text: String,
+    },
     /// The object has changed since the form was opened, or is in another state.
     #[error("{0}")]
     Conflict(String),
@@ -56,6 +65,11 @@ impl Fault {
         Self::Refused(text.into())
     }
 
+    /// A refusal of a field by its name.
+    pub(crate) fn wrong_field(field: &'static str, text: impl Into<String>) -> Self {
+        Self::WrongField { field, text: text.into() }
+    }
+
     /// A refusal of a field that is not JSON, with the place of the error.
     pub(crate) fn not_json(label: &str, error: &serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
@@ -75,7 +89,7 @@ impl Fault {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused(_) | Self::WrongField { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Forbidden(_) | Self::StaleForm | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::SessionEnded => StatusCode::UNAUTHORIZED,
@@ -86,14 +100,15 @@ impl Fault {
         }
     }
 
-    /// Title and advice for the operator.
-    pub(crate) fn text(&self) -> (&'static str, String) {
+    /// Title and advice for the user of an application.
+    pub(crate) fn text(&self, area: Area) -> (&'static str, String) {
         match self {
-            Self::NotFound => (
+            Self::NotFound if area.has_search() => (
                 "Не найдено",
                 "Такой страницы или записи нет. Проверьте адрес или найдите запись поиском.".to_owned(),
             ),
-            Self::Refused(text) => ("Не выполнено", text.clone()),
+            Self::NotFound => ("Не найдено", "Такой страницы или записи нет. Проверьте адрес.".to_owned()),
+            Self::Refused(text) | Self::WrongField { text, .. } => ("Не выполнено", text.clone()),
             Self::Conflict(text) => ("Данные изменились", text.clone()),
             Self::Forbidden(Missing::Role(role)) => (
                 "Недостаточно прав",
@@ -178,5 +193,17 @@ impl From<askama::Error> for Fault {
 impl Contention for Fault {
     fn is_contended(&self) -> bool {
         matches!(self, Self::Unavailable(error) if error.is_contended())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_is_advised_only_where_there_is_one() {
+        let advice = |area| Fault::NotFound.text(area).1;
+        assert!(advice(Area::Panel).contains("поиском"));
+        assert!(!advice(Area::Portal).contains("поиском"));
     }
 }

@@ -63,7 +63,10 @@ impl Refusal {
 
     /// Whether the form may succeed as it is kept.
     fn may_be_sent_again(&self, fault: &Fault) -> bool {
-        let may_pass = matches!(fault, Fault::StaleForm | Fault::Refused(_) | Fault::Unavailable(_));
+        let may_pass = matches!(
+            fault,
+            Fault::StaleForm | Fault::Refused(_) | Fault::WrongField { .. } | Fault::Unavailable(_)
+        );
         self.is_write && !self.had_secret && may_pass
     }
 
@@ -168,7 +171,7 @@ pub(super) fn error<'a>(
     fault: &Fault,
 ) -> Response {
     log(fault);
-    let (title, text) = fault.text();
+    let (title, text) = fault.text(Area::of(&kept.path));
     let text = if kept.had_secret && matches!(fault, Fault::StaleForm) {
         "Ничего не изменено. Вернитесь и заполните форму заново.".to_owned()
     } else {
@@ -238,7 +241,7 @@ pub(super) fn step_up<'a>(
 /// The error page of somebody who is not signed in.
 pub(crate) fn bare_error(area: Area, fault: &Fault) -> Response {
     log(fault);
-    let (title, text) = fault.text();
+    let (title, text) = fault.text(area);
     let page = BareErrorPage {
         assets: assets::version(),
         area,
@@ -256,7 +259,7 @@ pub(crate) fn bare_error(area: Area, fault: &Fault) -> Response {
 /// The answer to a form of a session that has ended: what was written is kept in the page.
 pub(super) fn session_ended(kept: &Refusal) -> Response {
     let fault = Fault::SessionEnded;
-    let (title, text) = fault.text();
+    let (title, text) = fault.text(Area::of(&kept.path));
     let text = if kept.had_secret {
         "Пароли и ключи не сохраняются. Войдите в новой вкладке и заполните форму там заново.".to_owned()
     } else {

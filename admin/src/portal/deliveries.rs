@@ -11,7 +11,7 @@ use poem::Response;
 use super::chosen::{widget_filter, widget_of_filter};
 use super::filtered::{BEFORE, FilteredPage, NO_WIDGETS};
 use crate::http::{Fault, Pairs, SignedIn, VendorVisit};
-use crate::view::{Cell, Field, Row, Section, Table, Tone, labels};
+use crate::view::{Cell, Field, Row, Section, Table, Tone, delivery_error, labels};
 
 /// Path of the page.
 const PATH: &str = "/portal/deliveries";
@@ -101,7 +101,7 @@ fn row(logged: &LoggedAttempt) -> Row {
             attempt.status.map_or(Cell::Empty, |status| Cell::Text(status.to_string())),
             Cell::duration_ms(Some(attempt.took_ms.into())),
             Cell::code(logged.account_id),
-            Cell::maybe(answer.or_else(|| attempt.error.clone())),
+            Cell::maybe(answer.or_else(|| attempt.error.as_deref().map(delivery_error))),
         ],
     )
 }

@@ -3,17 +3,18 @@
 use flysk_domain::id::{AccountId, EventId};
 use flysk_domain::platform::events::{EventKind, Test};
 use flysk_services::events::{self, NewEvent};
-use flysk_services::widgets::{WidgetRegistry, check_redirect_uri};
+use flysk_services::widgets::{Issued, WidgetRegistry, check_redirect_uri};
 use flysk_store::platform::widgets::{self as all_widgets, Changes, Widget};
 use flysk_store::platform::{initial_switch, vendors, widget_schemas};
 use flysk_store::portal::{OwnWidget, widgets};
 use flysk_store::{Conn, repeat_contended};
 use poem::Response;
+use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::chosen::widget_in_path;
-use crate::http::{Fault, Pairs, Proved, Record, SignedIn, VendorVisit};
+use crate::http::{Demand, Fault, Pairs, Proved, Record, SignedIn, VendorVisit, respond};
 use crate::screens::widgets::edit::{MAX_NAME_LEN, check_url};
 use crate::screens::widgets::register::{self, REDIRECT_URI_RULE};
 use crate::screens::widgets::rotate::{self, Secret};
@@ -30,16 +31,26 @@ const CHANGED_MEANWHILE: &str = "Виджет изменили, пока фор�
 
 /// `GET /portal`.
 pub(super) async fn list(visit: VendorVisit<SignedIn>) -> Result<Response, Fault> {
+    let page = list_page(&visit, register_form()).await?;
+    visit.page(&page)
+}
+
+fn register_form() -> Form {
+    register::form("/portal/widgets/register").without_reason()
+}
+
+/// The list of widgets with the form that registers another one.
+async fn list_page<D: Demand>(visit: &VendorVisit<D>, form: Form) -> Result<DetailPage, Fault> {
     let all = widgets::list(&mut *visit.deps.read().await?, visit.who.vendor).await?;
     let rows = all.iter().map(|widget| panel::row_below(LIST, widget)).collect();
     let mut page = DetailPage::new(visit.layout("Виджеты"));
-    page.acts = vec![register::form("/portal/widgets/register").without_reason()];
+    page.acts = vec![form];
     page.sections = vec![Section::new(
         "Ваши виджеты",
         Table::new(&panel::HEAD, rows),
         "Виджетов ещё нет. Зарегистрируйте первый.",
     )];
-    visit.page(&page)
+    Ok(page)
 }
 
 /// `GET /portal/widgets/:id`.
@@ -93,8 +104,25 @@ fn update_form(widget: &Widget) -> Form {
         .field(Field::hidden("seen", widget.updated_at.timestamp_micros()))
 }
 
-/// `POST /portal/widgets/register`: shows the secrets once.
+/// `POST /portal/widgets/register`: shows the secrets once. A refused form is shown again with the error beside its field.
 pub(super) async fn register(visit: VendorVisit<Proved>) -> Result<Response, Fault> {
+    let (code, issued) = match registered(&visit).await {
+        Ok(registered) => registered,
+        Err(Fault::WrongField { field, text }) => {
+            let form = register_form().refused(&visit.request.form, field, &text);
+            return respond::page(StatusCode::UNPROCESSABLE_ENTITY, &list_page(&visit, form).await?);
+        }
+        Err(fault) => return Err(fault),
+    };
+    let mut page = DetailPage::new(visit.layout(format!("Виджет {code} зарегистрирован")));
+    page.links = vec![Cell::link(format!("{LIST}/{}", issued.id), "К виджету")];
+    page.banner = Some(FLYCOINS_ARE_OFF.to_owned());
+    page.blocks = register::blocks(&issued);
+    visit.page(&page)
+}
+
+/// Registers the widget in the form; returns its code and its secrets.
+async fn registered(visit: &VendorVisit<Proved>) -> Result<(String, Issued), Fault> {
     let registration = register::registration_of(&visit.request.form)?;
     let run = || async {
         let mut act = visit.begin().await?;
@@ -113,11 +141,7 @@ pub(super) async fn register(visit: VendorVisit<Proved>) -> Result<Response, Fau
         Ok::<_, Fault>(issued)
     };
     let issued = repeat_contended(run).await?;
-    let mut page = DetailPage::new(visit.layout(format!("Виджет {} зарегистрирован", registration.code)));
-    page.links = vec![Cell::link(format!("{LIST}/{}", issued.id), "К виджету")];
-    page.banner = Some(FLYCOINS_ARE_OFF.to_owned());
-    page.blocks = register::blocks(&issued);
-    visit.page(&page)
+    Ok((registration.code, issued))
 }
 
 /// The widget in the path, unless it changed since the form was opened.

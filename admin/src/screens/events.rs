@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::http::{Fault, Pairs, Record, Support, Visit};
 use crate::lists::{Keyset, List};
-use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table, labels};
+use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table, delivery_error, labels};
 
 /// States for a filter.
 const STATES: [EventState; 5] = [
@@ -133,7 +133,7 @@ pub(crate) fn attempts_table(tried: &[Attempt]) -> Table {
             Cell::time(attempt.started_at),
             Cell::duration_ms(Some(attempt.took_ms.into())),
             attempt.status.map_or(Cell::Empty, |status| Cell::Text(status.to_string())),
-            Cell::maybe(attempt.error.clone()),
+            Cell::maybe(attempt.error.as_deref().map(delivery_error)),
             attempt.answer_head.clone().filter(|head| !head.is_empty()).map_or(Cell::Empty, Cell::Block),
         ])
     };

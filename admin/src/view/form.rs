@@ -1,5 +1,10 @@
 //! Forms: acts and filters.
 
+use crate::http::Pairs;
+
+/// Hint of a password field of a form that is shown again.
+const AGAIN: &str = "Введите ещё раз: пароли и ключи не сохраняются";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FieldKind {
     /// One line.
@@ -31,11 +36,13 @@ pub(crate) struct Field {
     pub(crate) required: bool,
     /// Explanation below the field.
     pub(crate) hint: &'static str,
+    /// Why the value was refused.
+    pub(crate) error: String,
 }
 
 impl Field {
     fn new(name: &'static str, label: &'static str, kind: FieldKind) -> Self {
-        Self { name, label, kind, value: String::new(), required: false, hint: "" }
+        Self { name, label, kind, value: String::new(), required: false, hint: "", error: String::new() }
     }
 
     /// One line of text.
@@ -130,6 +137,11 @@ impl Field {
         Some(format!("{}: {value}", self.label))
     }
 
+    /// Whether something is told below the field.
+    pub(crate) fn has_words(&self) -> bool {
+        !self.hint.is_empty() || !self.error.is_empty()
+    }
+
     /// Whether the field takes a row of its own.
     pub(crate) fn is_wide(&self) -> bool {
         matches!(self.kind, FieldKind::Lines)
@@ -163,6 +175,8 @@ pub(crate) struct Form {
     pub(crate) danger: bool,
     /// Whether it asks for a reason.
     pub(crate) reason: bool,
+    /// Whether its fields are shown at once.
+    pub(crate) is_open: bool,
     /// Path of the challenge that a new passkey answers before the form is sent. Without script the form is not shown.
     pub(crate) challenge: Option<&'static str>,
 }
@@ -178,6 +192,7 @@ impl Form {
             submit,
             danger: false,
             reason: true,
+            is_open: false,
             challenge: None,
         }
     }
@@ -217,6 +232,23 @@ impl Form {
         self
     }
 
+    /// A refused form once more, with what was written and the error below its field. Passwords are empty.
+    #[must_use]
+    pub(crate) fn refused(mut self, written: &Pairs, wrong: &str, error: &str) -> Self {
+        self.is_open = true;
+        for field in &mut self.fields {
+            if field.kind == FieldKind::Password {
+                field.hint = AGAIN;
+            } else {
+                field.value = written.get(field.name).unwrap_or_default().to_owned();
+            }
+            if field.name == wrong {
+                error.clone_into(&mut field.error);
+            }
+        }
+        self
+    }
+
     /// A form that is sent with the answer of a new passkey to the challenge of this path.
     #[must_use]
     pub(crate) fn with_new_passkey(mut self, challenge: &'static str) -> Self {
@@ -243,6 +275,20 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_form_keeps_what_was_written_but_no_password() {
+        let form = Form::act("/x/register", "Завести", "Завести")
+            .field(Field::text("code", "Код").hint("a–z"))
+            .field(Field::text("name", "Название"))
+            .field(Field::password("secret", "Ключ"));
+        let written = Pairs::default().with("code", "Ч").with("name", "Ромашка").with("secret", "s3cret");
+        let form = form.refused(&written, "code", "Код: a–z.");
+        let told: Vec<(&str, &str)> =
+            form.fields.iter().map(|field| (field.value.as_str(), field.error.as_str())).collect();
+        assert_eq!(told, [("Ч", "Код: a–z."), ("Ромашка", ""), ("", "")]);
+        assert!(form.is_open && form.fields.iter().all(|field| field.name == "name" || field.has_words()));
+    }
 
     #[test]
     fn a_filter_is_told_in_words() {

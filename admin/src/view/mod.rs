@@ -3,6 +3,7 @@
 pub(crate) mod cell;
 pub(crate) mod changes;
 pub(crate) mod codes;
+mod delivery_errors;
 pub(crate) mod detail;
 pub(crate) mod form;
 pub(crate) mod format;
@@ -12,6 +13,7 @@ pub(crate) mod sparkline;
 pub(crate) mod table;
 
 pub(crate) use cell::{Cell, Tone};
+pub(crate) use delivery_errors::delivery_error;
 pub(crate) use detail::{DetailPage, Section};
 pub(crate) use form::{Field, Form};
 pub(crate) use kept::KeptField;

@@ -64,13 +64,19 @@ pub(crate) async fn register(visit: Visit<Operator>) -> Result<Response, Fault> 
 /// The widget in a form.
 pub(crate) fn registration_of(form: &Pairs) -> Result<Registration, Fault> {
     Ok(Registration {
-        code: form.required("code", "Код")?.to_owned(),
-        name: form.required("name", "Название")?.to_owned(),
+        code: required(form, "code", "Код")?,
+        name: required(form, "name", "Название")?,
         crm: form.parsed("platform", "Сервис")?.unwrap_or(Crm::Amocrm),
-        client_uuid: form.required("client_uuid", "Client id интеграции")?.to_owned(),
+        client_uuid: required(form, "client_uuid", "Client id интеграции")?,
         client_secret: SecretString::from(form.raw("client_secret").unwrap_or_default().trim()),
-        redirect_uri: form.required("redirect_uri", "Redirect URI")?.to_owned(),
+        redirect_uri: required(form, "redirect_uri", "Redirect URI")?,
     })
+}
+
+/// The value of a field that must be there.
+fn required(form: &Pairs, name: &'static str, label: &str) -> Result<String, Fault> {
+    let missing = || Fault::wrong_field(name, format!("Заполните поле «{label}»."));
+    form.get(name).map(str::to_owned).ok_or_else(missing)
 }
 
 /// The widget for the audit log, without its secret key.
@@ -101,17 +107,24 @@ pub(crate) fn blocks(issued: &Issued) -> Vec<(&'static str, Cell)> {
 pub(crate) fn to_fault(error: RegistrationError) -> Fault {
     match error {
         RegistrationError::Code => {
-            Fault::refused("Код: от 2 до 64 знаков a–z, 0–9, «-», начинается с буквы.")
+            Fault::wrong_field("code", "Код: от 2 до 64 знаков a–z, 0–9, «-», начинается с буквы.")
         }
-        RegistrationError::ClientUuid => Fault::refused("Client id: UUID из настроек интеграции в amoCRM."),
-        RegistrationError::ClientSecret => Fault::refused("Введите секретный ключ интеграции."),
-        RegistrationError::RedirectUri => Fault::refused(REDIRECT_URI_RULE),
+        RegistrationError::ClientUuid => {
+            Fault::wrong_field("client_uuid", "Client id: UUID из настроек интеграции в amoCRM.")
+        }
+        RegistrationError::ClientSecret => {
+            Fault::wrong_field("client_secret", "Введите секретный ключ интеграции.")
+        }
+        RegistrationError::RedirectUri => Fault::wrong_field("redirect_uri", REDIRECT_URI_RULE),
         // Perhaps the form was sent twice, and the answer to the first one was not seen.
-        RegistrationError::CodeTaken => Fault::refused(
+        RegistrationError::CodeTaken => Fault::wrong_field(
+            "code",
             "Виджет с таким кодом уже есть. Если его только что зарегистрировали вы и не увидели токен и секрет, выпустите \
              новые на странице виджета.",
         ),
-        RegistrationError::ClientTaken => Fault::refused("Виджет с таким client id уже есть."),
+        RegistrationError::ClientTaken => {
+            Fault::wrong_field("client_uuid", "Виджет с таким client id уже есть.")
+        }
         RegistrationError::Store(error) => error.into(),
         other => Fault::internal(other),
     }

@@ -56,6 +56,14 @@ async fn a_test_event_is_delivered_shown_and_delivered_again(pool: MySqlPool) {
     assert!(none.contains("Таких попыток не было"), "{none}");
     let of_account = member.page(&format!("/portal/deliveries?widget={widget}&account={ACCOUNT}")).await;
     assert!(of_account.contains(">204<"), "{of_account}");
+    let unanswered =
+        "UPDATE lifecycle_attempts SET status = NULL, answer_head = NULL, error = 'connection failed'
+        WHERE status = 500";
+    sqlx::query(unanswered).execute(&portal.panel.app.pool).await.unwrap();
+    for page in [path.clone(), format!("/portal/deliveries?widget={widget}")] {
+        let page = member.page(&page).await;
+        assert!(page.contains("соединение не установлено") && !page.contains("connection failed"), "{page}");
+    }
     member.act(&format!("{path}/replay"), &[]).await;
     portal.panel.app.run_due_jobs().await;
     assert_eq!(portal.backend.state.received().len(), 2);

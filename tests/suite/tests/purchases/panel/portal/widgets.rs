@@ -60,8 +60,36 @@ async fn a_registered_widget_is_the_vendors_own_and_its_secrets_are_shown_once(p
         assert_eq!(member.page(&path).await.contains("flycoins_not_used"), told);
     }
     assert!(member.refused("/portal/widgets/register", &REGISTRATION, 422).await.contains("уже есть"));
-    let changed = REGISTRATION.map(|(name, value)| (name, if name == "code" { "Ч" } else { value }));
-    member.refused("/portal/widgets/register", &changed, 422).await;
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refused_registration_is_shown_again_with_the_error_at_its_field(pool: MySqlPool) {
+    let portal = Portal::open(pool).await;
+    let vendor = portal.vendor("romashka").await;
+    let member = portal.member(vendor, "vera@romashka.example").await;
+    for (wrong, value, told) in [
+        ("code", "Ч", "от 2 до 64 знаков"),
+        ("name", "", "Заполните поле «Название»."),
+        ("client_uuid", "7", "UUID из настроек интеграции"),
+        ("client_secret", "", "Введите секретный ключ"),
+        ("redirect_uri", "https://flysk.example/elsewhere", "адрес Flysk с путём"),
+    ] {
+        let fields = REGISTRATION.map(|(name, usual)| (name, if name == wrong { value } else { usual }));
+        let page = member.refused("/portal/widgets/register", &fields, 422).await;
+        let form = page.split("data-act=\"register\" open>").nth(1).expect("the form, opened");
+        let form = form.split("</details>").next().unwrap();
+        let error = form.split(&format!("id=\"wrong-{wrong}\"")).nth(1).expect("an error at the field");
+        assert!(error.split("</small>").next().unwrap().contains(told), "{wrong}: {form}");
+        for (name, value) in fields {
+            let is_text = !matches!(name, "client_secret" | "platform");
+            assert!(!is_text || form.contains(&format!("value=\"{value}\"")), "{name}: {form}");
+        }
+        assert!(
+            form.contains("<option value=\"amocrm\" selected>") && !form.contains("secret-key"),
+            "{form}"
+        );
+    }
+    assert!(member.page("/portal").await.contains("Виджетов ещё нет"));
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
