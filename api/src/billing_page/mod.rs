@@ -9,6 +9,7 @@ mod act_as;
 mod flycoins_transfer;
 mod link_use;
 mod pages;
+mod parties;
 mod session;
 mod subscription;
 mod transfer;

@@ -7,6 +7,7 @@ use flysk_domain::platform::purchases::{Email, package_of_sum};
 use flysk_domain::russian;
 use flysk_domain::trace::Trace;
 use flysk_services::purchases::PurchaseItem;
+use flysk_store::platform::installs::Install;
 use flysk_store::platform::ledger;
 use flysk_store::platform::purchases::{self, Purchase};
 use poem::http::{StatusCode, header};
@@ -14,6 +15,7 @@ use poem::web::{Data, Form, Json, Path, Query};
 use poem::{IntoResponse as _, Request, Response, handler};
 use serde::{Deserialize, Serialize};
 
+use super::parties::Parties;
 use super::session::{HostedPage, Visitor, visitor};
 use super::transfer::{TransferRow, balances};
 use super::view::{Offer, OnePurchase, PurchaseRow, SUM_OFFER, Shop, progress_of};
@@ -151,13 +153,7 @@ async fn load_shop(deps: &Deps, visitor: &Visitor, sent: &PurchaseForm) -> Resul
         None => Vec::new(),
     };
     let by_card = deps.config.tbank.is_some();
-    let closed = if install.status != InstallStatus::Active {
-        Some("Виджет сейчас выключен. Пополнить баланс можно, когда он снова заработает.")
-    } else if !(by_card || takes_transfers) || wallet.is_none() {
-        Some("Пополнение пока недоступно. Мы сообщим, когда оно заработает.")
-    } else {
-        None
-    };
+    let is_sold = (by_card || takes_transfers) && wallet.is_some();
     let chosen = Some(sent.package.as_str()).filter(|id| !id.is_empty());
     let mut offers: Vec<Offer> = packages.iter().map(|package| Offer::of(package, chosen)).collect();
     let is_sum = chosen == Some(SUM_OFFER) || packages.is_empty();
@@ -170,13 +166,14 @@ async fn load_shop(deps: &Deps, visitor: &Visitor, sent: &PurchaseForm) -> Resul
     }
     let held = wallet.map(|wallet| wallet.held).filter(|held| held.is_positive());
     Ok(Shop {
+        frame: Parties::load(&mut conn, install).await?,
         install: install.id.to_string(),
         balance: wallet.map(|wallet| russian::coins(wallet.available)),
         held: held.map(russian::coins),
         packages: offers,
         is_sum,
         sum: sent.sum.clone(),
-        closed,
+        closed: why_closed(install, is_sold),
         purchases: bought.iter().map(PurchaseRow::from).collect(),
         by_card,
         takes_transfers,
@@ -189,6 +186,17 @@ async fn load_shop(deps: &Deps, visitor: &Visitor, sent: &PurchaseForm) -> Resul
         error: None,
         error_is_email: false,
     })
+}
+
+/// Why purchases are not possible at present.
+fn why_closed(install: &Install, is_sold: bool) -> Option<&'static str> {
+    if install.status != InstallStatus::Active {
+        Some("Виджет сейчас выключен. Пополнить баланс можно, когда он снова заработает.")
+    } else if is_sold {
+        None
+    } else {
+        Some("Пополнение пока недоступно. Мы сообщим, когда оно заработает.")
+    }
 }
 
 /// Query of T-Bank's return URL.

@@ -11,6 +11,7 @@ use flysk_domain::russian::{coins, days_word, roubles};
 use flysk_store::platform::purchases::{Package, Purchase};
 use poem::http::StatusCode;
 
+use super::parties::Parties;
 use super::transfer::{BalanceRow, TransferRow};
 use crate::html_page;
 
@@ -31,6 +32,8 @@ pub(super) fn content_security_policy() -> &'static str {
 #[template(path = "billing/shop.html")]
 #[expect(clippy::struct_excessive_bools, reason = "each is asked by the template on its own")]
 pub(super) struct Shop {
+    /// Account, widget and seller.
+    pub(super) frame: Parties,
     /// Install id, for URLs.
     pub(super) install: String,
     /// Available balance; `None` without a wallet.
@@ -117,8 +120,8 @@ impl Offer {
         let bonus = terms.bonus.is_positive().then(|| {
             let amount = coins(terms.bonus);
             match terms.bonus_days {
-                Some(days) => format!("+ {amount} в подарок на {days} {}", days_word(days)),
-                None => format!("+ {amount} в подарок"),
+                Some(days) => format!("+ {amount} FC в подарок на {days} {}", days_word(days)),
+                None => format!("+ {amount} FC в подарок"),
             }
         });
         Self {

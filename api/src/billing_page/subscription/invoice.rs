@@ -9,10 +9,11 @@ use poem::http::StatusCode;
 use poem::web::{Data, Form, Path};
 use poem::{Request, Response, handler};
 
+use super::super::parties::Seller;
 use super::super::render_page;
 use super::caller::Caller;
 use super::form::{Button, PayForm, fields};
-use super::frame::{Frame, Seller};
+use super::frame::Frame;
 use super::invoice_view::{FormError, InvoicePage, Payable, is_charging, open_form};
 use super::overview::{self, Done, Shown};
 use super::texts::{card, moment, refusal_ru};

@@ -158,7 +158,7 @@ async fn a_purchase_in_a_browser_goes_from_the_package_to_the_balance(pool: MySq
 
 async fn buy(app: &TestApp, browser: &Browser) {
     browser.client.goto(&link(app, ADMIN).await.unwrap()).await.unwrap();
-    assert_eq!(browser.text("#balance").await, "На балансе 0 Flycoins");
+    assert_eq!(browser.text("#balance").await, "На балансе 0 FC");
     let here = browser.client.current_url().await.unwrap();
     assert!(here.query().is_none(), "no secret stays in the address: {here}");
     browser.wait("#email").await.send_keys("buh@example.test").await.unwrap();
@@ -179,7 +179,7 @@ async fn buy(app: &TestApp, browser: &Browser) {
     app.clock.advance(chrono::Duration::minutes(2));
     app.enqueue(&flysk_jobs::platform::billing::ReconcileDue {}).await;
     assert_eq!(browser.text("#label[data-code=paid]").await, "Готово!");
-    assert_eq!(browser.text("#balance").await, "На балансе 550 Flycoins");
+    assert_eq!(browser.text("#balance").await, "На балансе 550 FC");
     browser.picture("flycoins-paid").await;
     browser.click("#back").await;
     browser.wait(".purchases").await;

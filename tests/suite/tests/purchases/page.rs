@@ -1,6 +1,8 @@
 //! The hosted page: access, contents, security.
 
 use chrono::TimeDelta;
+use flysk_domain::Clock as _;
+use flysk_store::platform::{accounts, vendors};
 use flysk_suite::environment::{ADMIN, USER};
 use reqwest::header::{CONTENT_SECURITY_POLICY, COOKIE, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use reqwest::{Method, Response, StatusCode};
@@ -60,7 +62,8 @@ async fn the_page_shows_balance_and_packages_without_external_resources(pool: My
     let visit = Visit::of(&app).await;
     let (status, page) = visit.get(&app, &visit.path).await;
     assert_eq!(status, StatusCode::OK);
-    for text in ["<strong>550</strong>", "Стартовый", "500\u{a0}₽", "+ 50 в подарок на 90 дней", "Оплачено"]
+    for text in
+        ["<strong>550</strong>", "Стартовый", "500\u{a0}₽", "+ 50 FC в подарок на 90 дней", "Оплачено"]
     {
         assert!(page.contains(text), "no {text} in {page}");
     }
@@ -74,6 +77,24 @@ async fn the_page_shows_balance_and_packages_without_external_resources(pool: My
     }
     assert!(!policy.contains("unsafe"));
     assert_eq!(answer.headers()["cache-control"], "no-store");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_page_names_account_widget_and_seller(pool: MySqlPool) {
+    let app = TestApp::open(pool).await;
+    let (widget, install) = (app.widget().await, app.install().await);
+    let mut conn = app.conn().await;
+    let mut vendor = vendors::find_vendor_of_widget(&mut conn, widget.id).await.unwrap().unwrap();
+    "ООО «Акме»".clone_into(&mut vendor.legal_name);
+    vendor.inn = Some("7707083893".to_owned());
+    vendors::update_vendor(&mut conn, &vendor, app.clock.now()).await.unwrap();
+    let account = accounts::find(&mut conn, install.crm, install.account_id).await.unwrap().unwrap();
+    let visit = Visit::of(&app).await;
+    let (_, page) = visit.get(&app, &visit.path).await;
+    let head = page.split("id=\"account\">").nth(1).expect("the account").split("</p>").next().unwrap();
+    assert!(head.contains(&account.host) && head.contains(&format!("Виджет «{}»", widget.name)), "{head}");
+    assert!(page.contains("Продавец: ООО «Акме», ИНН&nbsp;7707083893"), "{page}");
+    assert!(page.contains("<strong>0</strong> <span>FC</span>"), "{page}");
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
