@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use flysk_store::Pool;
+use flysk_store::{Conn, Pool};
 use url::Url;
+
+use super::print;
 
 /// Prefix of all names: a sandbox deletes everything in its database, so it takes no other.
 const PREFIX: &str = "sandbox_";
@@ -14,6 +16,14 @@ const MAX_NAME_LEN: usize = 64;
 const MAX_CONNECTIONS: u32 = 32;
 /// Tables that a sandbox never empties: what migrations have written, and the vendor that every widget belongs to.
 const KEPT_TABLES: [&str; 2] = ["_sqlx_migrations", "vendors"];
+
+/// Time that deleting one table may take on a busy machine.
+const STEP_TIME: Duration = Duration::from_mins(1);
+/// Time after which people are told how far the deletion is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+/// Tables of a database.
+const TABLES: &str = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables
+     WHERE table_schema = ? AND table_type = 'BASE TABLE'";
 
 /// A migrated database without rows.
 #[derive(Debug)]
@@ -60,19 +70,57 @@ impl PrivateDatabase {
         clear(&self.pool).await
     }
 
-    /// Closes the connections and deletes the database, unless it is kept.
+    /// Closes the connections and deletes the database, unless it is kept. Deleting goes on as long as it gets further.
     ///
     /// # Errors
     ///
-    /// The server is not reachable any more.
+    /// The server is not reachable any more, or a table is not deleted in time. The error tells the name of the database.
     pub(super) async fn close(self) -> anyhow::Result<()> {
-        self.pool.close().await;
+        // A connection that does not come back ends with the process.
+        let _closed = tokio::time::timeout(STEP_TIME, self.pool.close()).await;
         if self.kept {
             return Ok(());
         }
-        run_on(&self.server, format!("DROP DATABASE IF EXISTS {}", self.name))
-            .await
-            .context("the database cannot be deleted")
+        let name = &self.name;
+        // Told first, so that the name is known even if the process is killed meanwhile.
+        tell(&format!("Deleting the database {name}"));
+        self.delete().await.with_context(|| {
+            format!("the database {name} was not deleted; delete it with: DROP DATABASE {name}")
+        })
+    }
+
+    /// Deletes table by table: each is a step of its own, whose time is limited.
+    async fn delete(&self) -> anyhow::Result<()> {
+        let (name, pool) = (&self.name, flysk_store::connect(self.server.as_str(), 1).await?);
+        let mut conn = pool.acquire().await?;
+        let tables: Vec<String> = sqlx::query_scalar(TABLES).bind(name).fetch_all(&mut *conn).await?;
+        let mut told_at = Instant::now();
+        for (deleted, table) in tables.iter().enumerate() {
+            if told_at.elapsed() >= TELL_EVERY {
+                tell(&format!("{deleted} of {} tables are deleted", tables.len()));
+                told_at = Instant::now();
+            }
+            step(STEP_TIME, &mut conn, format!("DROP TABLE IF EXISTS {name}.{table}")).await?;
+        }
+        step(STEP_TIME, &mut conn, format!("DROP DATABASE IF EXISTS {name}")).await?;
+        drop(conn);
+        pool.close().await;
+        Ok(())
+    }
+}
+
+/// Runs a statement that must end in time.
+async fn step(limit: Duration, conn: &mut Conn, statement: String) -> anyhow::Result<()> {
+    let late = format!("`{statement}` takes longer than {} s", limit.as_secs());
+    let ran = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(conn);
+    tokio::time::timeout(limit, ran).await.context(late)??;
+    Ok(())
+}
+
+/// Tells people something; the reader may have gone.
+fn tell(text: &str) {
+    if let Err(error) = print(std::io::stderr().lock(), text) {
+        tracing::debug!(%error, "nobody reads standard error");
     }
 }
 

@@ -42,7 +42,7 @@ mod visitors;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use flysk_config::process::Shutdown;
 use flysk_simulators::cut::{Connections, CuttableAcceptor};
 use poem::Server;
@@ -61,8 +61,10 @@ use self::visitors::Visitors;
 
 /// Time to end requests in progress.
 const REQUEST_GRACE: Duration = Duration::from_secs(1);
-/// Time to stop, in which the database is deleted.
+/// Time in which everything that runs has to end.
 const STOP_GRACE: Duration = Duration::from_secs(30);
+/// Time to stop, in which the database is deleted too. Deleting has limits of its own, so that it ends before.
+const DELETE_GRACE: Duration = Duration::from_mins(15);
 
 /// Runs a sandbox until SIGINT or SIGTERM.
 ///
@@ -72,7 +74,7 @@ const STOP_GRACE: Duration = Duration::from_secs(30);
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let began = Instant::now();
     options.check_servers()?;
-    let shutdown = Shutdown::install(STOP_GRACE)?;
+    let shutdown = Shutdown::install(DELETE_GRACE)?;
     let (widget, event_url, starts_at) = (options.widget()?, options.event_url()?, options.starts_at()?);
     let listener = TcpListener::bind(options.listen()).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", options.listen()))?;
@@ -91,9 +93,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         event_url,
         keeps_signature: options.sandbox_signatures,
     };
-    let served = serve(&options, plan, &database, listener, &shutdown, began).await;
+    let served = tokio::select! {
+        served = serve(&options, plan, &database, listener, &shutdown, began) => served,
+        () = overdue(&shutdown) => Err(anyhow!("not everything ended within {} s", STOP_GRACE.as_secs())),
+    };
     let closed = database.close().await;
-    served.and(closed)
+    match (served, closed) {
+        // Both are told: the second one names the database that stays.
+        (Err(failed), Err(kept)) => Err(failed.context(format!("{kept:#}"))),
+        (served, closed) => served.and(closed),
+    }
+}
+
+/// Resolves when the time to end has passed after a signal.
+async fn overdue(shutdown: &Shutdown) {
+    shutdown.requested().await;
+    tokio::time::sleep(STOP_GRACE).await;
 }
 
 async fn serve(

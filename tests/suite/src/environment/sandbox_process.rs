@@ -147,10 +147,19 @@ impl SandboxProcess {
     /// # Errors
     ///
     /// It ended with an error.
-    pub fn stop(mut self) -> anyhow::Result<()> {
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.stop_and_tell().map(drop)
+    }
+
+    /// [`Self::stop`]; returns all that it printed for people, and its log.
+    ///
+    /// # Errors
+    ///
+    /// It ended with an error.
+    pub fn stop_and_tell(mut self) -> anyhow::Result<String> {
         let status = self.terminate()?;
         ensure!(status.success(), "flysk-sandbox ended with {status}: {}", self.log());
-        Ok(())
+        Ok(self.log())
     }
 
     fn terminate(&mut self) -> anyhow::Result<std::process::ExitStatus> {

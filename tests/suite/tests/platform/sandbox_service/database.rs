@@ -18,12 +18,14 @@ async fn a_ready_database_is_taken_over_and_only_a_sandboxs_is_emptied() -> anyh
     let kept = SandboxProcess::start(&options, &["--database", &name, "--keep"])?;
     let first = kept.text("/project_token").to_owned();
     assert!(kept.log().contains(&name), "people are told its name: {}", kept.log());
-    kept.stop()?;
+    let told = kept.stop_and_tell()?;
+    assert!(!told.contains("Deleting"), "{told}");
     assert!(exists().await?, "it is kept");
     let second = SandboxProcess::start(&options, &["--database", &name])?;
     assert_ne!(second.text("/project_token"), first, "what was in it is gone");
     assert_eq!(second.text("/accounts/0/status"), "active");
-    second.stop()?;
+    let told = second.stop_and_tell()?;
+    assert!(told.contains(&format!("Deleting the database {name}\n")), "{told}");
     assert!(!exists().await?, "it is deleted");
 
     let refused = SandboxProcess::start(&options, &["--database", "flysk"]).map(drop).unwrap_err();
