@@ -58,7 +58,7 @@ pub async fn cancel(
     // A waiting stage has the same dedup key as the next run's and would block it.
     let reason = "the call was cancelled";
     let stages = [&CALL_STAGE_KINDS[..], &[Summarize::KIND, Settle::KIND]].concat();
-    flysk_store::jobs::cancel_waiting(unit, &stages, &id.to_string(), reason, now).await?;
+    flysk_store::jobs::cancel_waiting(unit, &stages, &[id.to_string()], reason, now).await?;
     unit.enqueue(&DeleteAudio { transcription_id: id, account_id }).await?;
     Ok(CancelOutcome::Cancelled)
 }

@@ -204,46 +204,23 @@ pub async fn cancel_unstarted(
     Ok(cancelled.rows_affected() == 1)
 }
 
-/// Cancels the waiting jobs of these kinds with this dedup key; returns how many.
-pub async fn cancel_waiting(
-    conn: &mut Conn,
-    kinds: &[&'static str],
-    dedup_key: &str,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> StoreResult<u64> {
-    if kinds.is_empty() {
-        return Ok(0);
-    }
-    let mut query =
-        sqlx::QueryBuilder::new("UPDATE jobs SET state = 'cancelled', waiting_key = NULL, finished_at = ");
-    query.push_bind(now).push(", push_at = ").push_bind(now);
-    query.push(", last_error = ").push_bind(reason.to_owned());
-    query
-        .push(" WHERE state = 'queued' AND waiting_key = ")
-        .push_bind(dedup_key.to_owned())
-        .push(" AND kind");
-    push_in(&mut query, kinds.iter().map(|kind| (*kind).to_owned()));
-    Ok(query.build().execute(conn).await?.rows_affected())
-}
-
-/// Cancels the waiting jobs of a kind with one of these dedup keys; returns how many.
+/// Cancels the waiting jobs of these kinds with one of these dedup keys; returns how many.
 ///
 /// They are found without locks and written by the primary key, as a claim ([`super::claim_many`]) locks rows by it first, and their
 /// entries in the index of the keys afterwards. In the reverse order the two would deadlock.
-pub async fn cancel_waiting_of(
+pub async fn cancel_waiting(
     conn: &mut Conn,
-    kind: &str,
+    kinds: &[&'static str],
     dedup_keys: &[String],
     reason: &str,
     now: DateTime<Utc>,
 ) -> StoreResult<u64> {
-    if dedup_keys.is_empty() {
+    if kinds.is_empty() || dedup_keys.is_empty() {
         return Ok(0);
     }
-    let mut search =
-        sqlx::QueryBuilder::new("SELECT id FROM jobs FORCE INDEX (jobs_waiting_key) WHERE kind = ");
-    search.push_bind(kind.to_owned()).push(" AND waiting_key");
+    let mut search = sqlx::QueryBuilder::new("SELECT id FROM jobs FORCE INDEX (jobs_waiting_key) WHERE kind");
+    push_in(&mut search, kinds.iter().map(|kind| (*kind).to_owned()));
+    search.push(" AND waiting_key");
     push_in(&mut search, dedup_keys.iter().cloned());
     let waiting: Vec<IdRow> = search.build_query_as().fetch_all(&mut *conn).await?;
     if waiting.is_empty() {

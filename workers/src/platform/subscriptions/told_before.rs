@@ -53,6 +53,6 @@ pub(super) async fn settle_told_before(
         .into_iter()
         .filter_map(|id| ApplyTbankNotification { notification_id: id }.dedup_key())
         .collect();
-    jobs::cancel_waiting_of(unit, ApplyTbankNotification::KIND, &keys, ANSWERED, now).await?;
+    jobs::cancel_waiting(unit, &[ApplyTbankNotification::KIND], &keys, ANSWERED, now).await?;
     Ok(())
 }
