@@ -13,7 +13,7 @@ use crate::{process, workspace};
 
 /// Tests that run on both database servers: statements, queue, ledger and money. The workflow's matrix runs all tests on every
 /// server. Selected with `--workspace`, so that they reuse the build of the whole workspace.
-const TESTS_ON_BOTH: [&str; 27] = [
+const TESTS_ON_BOTH: [&str; 29] = [
     "--workspace",
     "--test",
     "rollback",
@@ -41,6 +41,8 @@ const TESTS_ON_BOTH: [&str; 27] = [
     "schema",
     "--test",
     "retention",
+    "--test",
+    "sorting",
 ];
 
 /// Runs every check even after a failure, so that one run reports all of them. Tests run last, because their summary is
