@@ -1,7 +1,7 @@
 //! Retry of transactions that the database rolled back because of contention.
 //!
 //! Two transactions may deadlock (1213), wait for a lock too long (1205), or have read a row that changed since (1020).
-//! On a cluster the loser gets the error as late as at `COMMIT` (1213, 3101): instead of a duplicate key (1062), too, which
+//! On a cluster the loser gets the error as late as at `COMMIT` (1213, 3101, 1180): instead of a duplicate key (1062), too, which
 //! the repetition then finds. A node may be unavailable (1047) or read-only (1290, 1836) until the pool has left it. The
 //! whole transaction is then rolled back and must be repeated from its beginning. Only this module does that.
 

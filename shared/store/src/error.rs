@@ -66,9 +66,10 @@ impl From<sqlx::Error> for StoreError {
 /// Whether the error is caused by the statement or the decoding of its result, and not by the state of the server.
 ///
 /// Classes of SQLSTATE (ISO/IEC 9075): 21 cardinality, 22 data, 23 constraint, 42 syntax or access rule. The server
-/// reports four numbers as the general HY000: 1364 a field has no default, 1366 wrong value for a column, 3140 invalid
-/// JSON (`MySQL`), 4025 a check failed (`MariaDB`). It reports temporary errors as 42000: 1203 and 1226, too many
-/// connections or statements of one user; 1044 and 1142, a grant that is being changed.
+/// reports five numbers as the general HY000: 1364 a field has no default, 1366 wrong value for a column, 3098 a table
+/// that Group Replication cannot replicate, as without a primary key (`MySQL`), 3140 invalid JSON (`MySQL`), 4025 a check
+/// failed (`MariaDB`). It reports temporary errors as 42000: 1203 and 1226, too many connections or statements of one user;
+/// 1044 and 1142, a grant that is being changed.
 fn is_defect(error: &sqlx::Error) -> bool {
     use sqlx::Error;
     if let Some(db) = error.as_database_error() {
@@ -78,7 +79,7 @@ fn is_defect(error: &sqlx::Error) -> bool {
             .map(sqlx::mysql::MySqlDatabaseError::number);
         let is_passing = matches!(number, Some(1044 | 1142 | 1203 | 1226));
         let is_of_class = matches!(class.as_deref(), Some("21" | "22" | "23" | "42"));
-        return is_of_class && !is_passing || matches!(number, Some(1364 | 1366 | 3140 | 4025));
+        return is_of_class && !is_passing || matches!(number, Some(1364 | 1366 | 3098 | 3140 | 4025));
     }
     matches!(
         error,
@@ -119,11 +120,16 @@ impl StoreError {
     /// Whether the database rolled the transaction back, or the caller has to, and it may be repeated.
     pub fn may_run_again(error: &sqlx::Error) -> bool {
         let Some(db) = error.as_database_error() else { return false };
-        let number = db
-            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
-            .map(sqlx::mysql::MySqlDatabaseError::number);
-        number.is_some_and(|number| REPEATABLE_NUMBERS.contains(&number))
+        server_number(error).is_some_and(|number| {
+            REPEATABLE_NUMBERS.contains(&number) || number == FAILED_COMMIT && is_deadlock(db.message())
+        })
     }
+}
+
+/// Number of an error of the server.
+pub(crate) fn server_number(error: &sqlx::Error) -> Option<u16> {
+    let db = error.as_database_error()?;
+    db.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
 }
 
 /// Numbers of errors after which a transaction may be repeated.
@@ -133,8 +139,23 @@ impl StoreError {
 /// - 1412, 1615: the definition of a table changed during the transaction, because a migration runs.
 /// - 1047: a Galera node without quorum, or not synchronised yet.
 /// - 1290, 1836: the server became read-only, because the primary moved.
-/// - 3100, 3101: Group Replication refused the transaction at `COMMIT`.
-const REPEATABLE_NUMBERS: [u16; 10] = [1213, 1205, 1020, 1412, 1615, 1047, 1290, 1836, 3100, 3101];
+/// - 3101: Group Replication refused the transaction at `COMMIT`, on all members, because of one of another member.
+/// - 3781 to 3783: Group Replication gave up a statement that waited for a new primary to catch up; 3796 to 3798: one that waited
+///   for what other members had committed. Both before the transaction began.
+///
+/// Not 3100, although MySQL calls the transaction rolled back: a member that loses the majority while a commit waits for the others
+/// reports it, and they may have committed the transaction.
+const REPEATABLE_NUMBERS: [u16; 15] =
+    [1213, 1205, 1020, 1412, 1615, 1047, 1290, 1836, 3101, 3781, 3782, 3783, 3796, 3797, 3798];
+
+/// "Got error … during COMMIT". The transaction may be committed, unless the storage engine refused it before.
+const FAILED_COMMIT: u16 = 1180;
+
+/// Whether the message of [`FAILED_COMMIT`] names a deadlock, the storage engine's error 149: Group Replication has rolled the
+/// transaction back for one of another member, before the group knew of it. `MySQL` translates the other words.
+fn is_deadlock(message: &str) -> bool {
+    message.contains(" 149 - ")
+}
 
 /// MySQL names the key as `'jobs.jobs_waiting_key'`, MariaDB as `'jobs_waiting_key'`.
 fn duplicated_key(message: &str) -> String {
@@ -173,7 +194,15 @@ pub(crate) fn expect_one(result: &sqlx::mysql::MySqlQueryResult, what: &'static 
 
 #[cfg(test)]
 mod tests {
-    use super::duplicated_key;
+    use super::{duplicated_key, is_deadlock};
+
+    #[test]
+    fn a_failed_commit_is_told_from_a_deadlock_by_the_number_in_its_message() {
+        assert!(is_deadlock("Got error 149 - 'Lock deadlock; Retry transaction' during COMMIT"));
+        assert!(is_deadlock("Fehler 149 - 'Lock deadlock; Retry transaction' beim COMMIT"));
+        assert!(!is_deadlock("Got error 1 - 'Operation not permitted' during COMMIT"));
+        assert!(!is_deadlock("Got error 1149 - 'Unknown error' during COMMIT"));
+    }
 
     #[test]
     fn both_servers_name_the_same_key() {

@@ -11,6 +11,7 @@ pub mod cron_ticks;
 pub mod error;
 pub mod flysense;
 pub mod group_commit;
+mod group_member;
 pub mod jobs;
 mod json_text;
 mod listed;

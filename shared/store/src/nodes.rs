@@ -1,8 +1,8 @@
 //! Failover of a pool between the nodes of a cluster.
 //!
 //! A pool uses one node at a time: of the hosts that its URL lists, the first that takes writes. A task asks that node
-//! every second. If it does not answer, has no quorum or is read-only, the pool moves to the next node that takes writes,
-//! and stays there. Connections to the former node are closed when they come back, or before they are used again.
+//! every second. If it does not answer, has no quorum, is not online in its group or is read-only, the pool moves to the next node
+//! that takes writes, and stays there. Connections to the former node are closed when they come back, or before they are used again.
 
 use std::convert::Infallible;
 use std::str::FromStr as _;
@@ -14,6 +14,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{ConnectOptions as _, MySqlConnection};
 
 use crate::answer_limit::no_answer;
+use crate::group_member;
 use crate::pool::{PING_IDLE_AFTER, STATEMENT_CACHE_CAPACITY, ends_transaction, is_alive};
 use crate::{Conn, Pool, StoreError, StoreResult};
 
@@ -180,14 +181,16 @@ pub(crate) async fn read_table(conn: &mut Conn) -> StoreResult<()> {
     Ok(())
 }
 
-/// Fails if the server is read-only. A user with the privilege to write nevertheless would write to a replica.
+/// Fails if the server is read-only, or a member of a group that must not be written to. A user with the privilege to write
+/// nevertheless would write to a replica.
 pub(crate) async fn must_take_writes(conn: &mut Conn) -> StoreResult<()> {
-    let takes_writes: i64 =
-        sqlx::query_scalar("SELECT CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')").fetch_one(conn).await?;
+    let takes_writes: i64 = sqlx::query_scalar("SELECT CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')")
+        .fetch_one(&mut *conn)
+        .await?;
     if takes_writes == 0 {
         return Err(StoreError::Database(sqlx::Error::Protocol("the server is read-only".to_owned())));
     }
-    Ok(())
+    group_member::must_be_in_majority(conn).await
 }
 
 #[cfg(test)]
