@@ -90,7 +90,7 @@ async fn a_dropped_begin_leaves_no_transaction_to_the_next_caller(
     let pool =
         flysk_store::configure_pool(options.max_connections(1)).connect_with(connect.clone()).await.unwrap();
     let mut reader = MySqlConnection::connect_with(&connect).await.unwrap();
-    sqlx::query("CREATE TABLE marks (number INT NOT NULL) ENGINE = InnoDB").execute(&pool).await.unwrap();
+    sqlx::query("CREATE TABLE marks (number INT PRIMARY KEY) ENGINE = InnoDB").execute(&pool).await.unwrap();
     for number in 1..=500_i64 {
         let mut begin = Box::pin(pool.begin());
         for _ in 0..number % 6 {
@@ -112,7 +112,7 @@ async fn a_dropped_begin_leaves_no_transaction_to_the_next_caller(
 #[sqlx::test(migrations = false)]
 async fn a_transaction_whose_process_is_gone_ends(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let pool = flysk_store::configure_pool(options.max_connections(2)).connect_with(connect).await.unwrap();
-    sqlx::query("CREATE TABLE marks (number INT NOT NULL) ENGINE = InnoDB").execute(&pool).await.unwrap();
+    sqlx::query("CREATE TABLE marks (number INT PRIMARY KEY) ENGINE = InnoDB").execute(&pool).await.unwrap();
     sqlx::query("INSERT INTO marks VALUES (1)").execute(&pool).await.unwrap();
     let mut vanished = pool.acquire().await.unwrap();
     let limits = "SHOW SESSION VARIABLES WHERE variable_name IN ('wait_timeout', 'idle_transaction_timeout')";

@@ -13,8 +13,9 @@ use crate::workspace;
 pub enum Action {
     /// Start stopped servers and print `export` lines: `eval "$(cargo xtask services up)"`
     Up {
-        /// MariaDB, MySQL, or three MariaDB servers as a Galera cluster; otherwise `FLYSK_DATABASE`, otherwise mariadb
-        #[arg(long, value_name = "mariadb|mysql|mariadb-11.8|galera", value_parser = Database::named)]
+        /// MariaDB, MySQL, three MariaDB servers as a Galera cluster, or three MySQL servers as a replication group; otherwise
+        /// `FLYSK_DATABASE`, otherwise mariadb
+        #[arg(long, value_name = "mariadb|mysql|mariadb-11.8|galera|group-replication", value_parser = Database::named)]
         database: Option<Database>,
         /// Redis, Valkey, or Redis with a replica and three sentinels; otherwise `FLYSK_CACHE`, otherwise redis
         #[arg(long, value_name = "redis|valkey|sentinel", value_parser = Cache::named)]

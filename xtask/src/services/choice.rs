@@ -16,6 +16,8 @@ pub enum Database {
     MariaDb118,
     /// The system's `MariaDB` as a Galera cluster of three nodes; installs its packages if they are missing.
     Galera,
+    /// [`Database::Mysql`] as a replication group of three members with one primary.
+    GroupReplication,
 }
 
 impl Database {
@@ -31,9 +33,10 @@ impl Database {
             "mysql" => Ok(Self::Mysql),
             "mariadb-11.8" => Ok(Self::MariaDb118),
             "galera" => Ok(Self::Galera),
-            other => {
-                bail!("{VARIABLE}={other}: unknown server; use mariadb, mysql, mariadb-11.8 or galera")
-            }
+            "group-replication" => Ok(Self::GroupReplication),
+            other => bail!(
+                "{VARIABLE}={other}: unknown server; use mariadb, mysql, mariadb-11.8, galera or group-replication"
+            ),
         }
     }
 
@@ -44,6 +47,7 @@ impl Database {
             Self::Mysql => "mysql",
             Self::MariaDb118 => "mariadb-11.8",
             Self::Galera => "galera",
+            Self::GroupReplication => "group-replication",
         }
     }
 
@@ -51,7 +55,7 @@ impl Database {
     pub(super) fn root(self) -> Option<&'static ReleaseRoot> {
         match self {
             Self::System | Self::Galera => None,
-            Self::Mysql => Some(&MYSQL_ROOT),
+            Self::Mysql | Self::GroupReplication => Some(&MYSQL_ROOT),
             Self::MariaDb118 => Some(&MARIADB_11_8_ROOT),
         }
     }
@@ -84,7 +88,13 @@ mod tests {
 
     #[test]
     fn every_server_is_named_and_nothing_else_is() {
-        for database in [Database::System, Database::Mysql, Database::MariaDb118, Database::Galera] {
+        for database in [
+            Database::System,
+            Database::Mysql,
+            Database::MariaDb118,
+            Database::Galera,
+            Database::GroupReplication,
+        ] {
             assert_eq!(Database::named(database.name()).unwrap(), database);
         }
         let error = Database::named("postgres").unwrap_err().to_string();

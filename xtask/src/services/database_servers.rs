@@ -5,15 +5,17 @@ use std::path::Path;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{Database, Durability, Galera, GaleraCluster, Mysql, Server};
+use super::{Database, Durability, Galera, GaleraCluster, GroupReplication, Mysql, ReplicationGroup, Server};
 
 /// Executables of a database server, found or installed.
 #[derive(Debug, Clone)]
 pub enum DatabasePrograms {
     /// One server.
     Single(Mysql),
-    /// A cluster.
+    /// A Galera cluster.
     Galera(Galera),
+    /// A replication group of `MySQL`.
+    Group(GroupReplication),
 }
 
 impl DatabasePrograms {
@@ -21,6 +23,7 @@ impl DatabasePrograms {
     pub fn find() -> Option<Self> {
         match Database::from_process().ok()? {
             Database::Galera => Galera::find().map(Self::Galera),
+            Database::GroupReplication => GroupReplication::find().map(Self::Group),
             database => Mysql::find_for(database).map(Self::Single),
         }
     }
@@ -29,6 +32,7 @@ impl DatabasePrograms {
     pub fn require(database: Database) -> Result<Self> {
         match database {
             Database::Galera => Galera::require().map(Self::Galera),
+            Database::GroupReplication => GroupReplication::require().map(Self::Group),
             database => Mysql::require(database).map(Self::Single),
         }
     }
@@ -51,6 +55,12 @@ impl DatabasePrograms {
             (Self::Galera(galera), _) => {
                 GaleraCluster::start(galera, dir, None, durability).map(DatabaseServers::Galera)
             }
+            (Self::Group(programs), Some(DatabaseServers::Group(last))) => {
+                ReplicationGroup::start(programs, dir, Some(last), durability).map(DatabaseServers::Group)
+            }
+            (Self::Group(programs), _) => {
+                ReplicationGroup::start(programs, dir, None, durability).map(DatabaseServers::Group)
+            }
         }
     }
 }
@@ -61,28 +71,34 @@ impl DatabasePrograms {
 pub enum DatabaseServers {
     /// One server.
     Single(Server),
-    /// The nodes of a cluster.
+    /// The nodes of a Galera cluster.
     Galera(GaleraCluster),
+    /// The members of a replication group.
+    Group(ReplicationGroup),
 }
 
 impl DatabaseServers {
     /// Whether these are servers of `database`, whose data is in the directory of its name.
     pub(super) fn are_of(&self, database: Database) -> bool {
         match self {
-            Self::Single(server) => database != Database::Galera && server.dir.ends_with(database.name()),
+            Self::Single(server) => {
+                !matches!(database, Database::Galera | Database::GroupReplication)
+                    && server.dir.ends_with(database.name())
+            }
             Self::Galera(_) => database == Database::Galera,
+            Self::Group(_) => database == Database::GroupReplication,
         }
     }
 
-    /// URL of the server, or of the first node: tests make databases there.
+    /// URL of the server, or of the first node, which takes writes after a start: tests make databases there.
     pub fn url(&self) -> Option<String> {
         self.servers().first().map(|server| Mysql::url(server))
     }
 
-    /// URL of each node of a cluster; `None` for a server alone.
+    /// URL of each node of a cluster whose nodes all take writes; `None` for others.
     pub fn node_urls(&self) -> Option<Vec<String>> {
         match self {
-            Self::Single(_) => None,
+            Self::Single(_) | Self::Group(_) => None,
             Self::Galera(cluster) => Some(cluster.node_urls()),
         }
     }
@@ -92,6 +108,7 @@ impl DatabaseServers {
         match self {
             Self::Single(server) => vec![server],
             Self::Galera(cluster) => cluster.nodes.iter().collect(),
+            Self::Group(group) => group.members.iter().collect(),
         }
     }
 
@@ -110,6 +127,7 @@ impl DatabaseServers {
         match self {
             Self::Single(server) => server.stop(),
             Self::Galera(cluster) => cluster.stop(),
+            Self::Group(group) => group.stop(),
         }
     }
 

@@ -258,10 +258,7 @@ impl GaleraCluster {
 
     /// URL of all nodes, beginning with `first`, which is used while it takes writes.
     pub fn url_from(&self, first: usize) -> String {
-        let count = self.nodes.len();
-        let addresses: Vec<String> =
-            (0..count).map(|step| format!("127.0.0.1:{}", self.nodes[(first + step) % count].port)).collect();
-        Mysql::url_at(&addresses.join(","))
+        Mysql::url_from(&self.nodes, first)
     }
 
     /// Kills a node, like a crash.
@@ -283,7 +280,7 @@ impl GaleraCluster {
 }
 
 /// Directory of a node.
-fn node_dir(dir: &Path, number: usize) -> PathBuf {
+pub(super) fn node_dir(dir: &Path, number: usize) -> PathBuf {
     dir.join(format!("node-{number}"))
 }
 
@@ -317,7 +314,7 @@ fn mark_as_last(state_file: &Path) -> Result<()> {
 }
 
 /// Whether the log contains a text after the first `seen` bytes.
-fn says(log: &Path, seen: u64, text: &str) -> bool {
+pub(super) fn says(log: &Path, seen: u64, text: &str) -> bool {
     let log = fs::read(log).unwrap_or_default();
     let new = usize::try_from(seen).ok().and_then(|seen| log.get(seen..)).unwrap_or_default();
     String::from_utf8_lossy(new).contains(text)

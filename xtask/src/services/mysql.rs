@@ -73,7 +73,9 @@ impl Mysql {
             Self::with(root.find()?, install_db, Some(root.path("")))
         };
         match (database, database.root()) {
-            (Database::Mysql, Some(root)) => system_mysql().or_else(|| unpacked(root)),
+            (Database::Mysql | Database::GroupReplication, Some(root)) => {
+                system_mysql().or_else(|| unpacked(root))
+            }
             (_, Some(root)) => unpacked(root),
             (_, None) => system(),
         }
@@ -130,8 +132,16 @@ impl Mysql {
         Self::url_at(&format!("127.0.0.1:{}", server.port))
     }
 
+    /// The URL of the nodes of a cluster, beginning with `first`, which is used while it takes writes.
+    pub fn url_from(nodes: &[Server], first: usize) -> String {
+        let count = nodes.len();
+        let addresses: Vec<String> =
+            (0..count).map(|step| format!("127.0.0.1:{}", nodes[(first + step) % count].port)).collect();
+        Self::url_at(&addresses.join(","))
+    }
+
     /// The URL of servers at these addresses, separated by commas.
-    pub(super) fn url_at(addresses: &str) -> String {
+    fn url_at(addresses: &str) -> String {
         format!("mysql://flysk:flysk@{addresses}/flysk")
     }
 

@@ -1,11 +1,12 @@
-//! The database of a test: one server, or a cluster of three nodes that all take writes.
+//! The database of a test: one server, or a cluster of three nodes.
 
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
-use xtask::services::{DatabasePrograms, Durability, Galera, GaleraCluster, Mysql, Server};
+use xtask::services::{DatabasePrograms, Durability, GaleraCluster, Mysql, Server};
 
+use super::cluster_nodes::ClusterNodes;
 use super::fleet::own_directory;
 use super::freeze;
 use super::link::Link;
@@ -20,11 +21,10 @@ pub enum NodeDeparture {
     Frozen,
 }
 
-/// Three nodes of a Galera cluster. Killed on drop.
+/// Three nodes of a Galera cluster, which all take writes, or of the cluster that the environment selects. Killed on drop.
 #[derive(Debug)]
 pub struct TestCluster {
-    galera: Galera,
-    cluster: GaleraCluster,
+    nodes: ClusterNodes,
     dir: TempDir,
 }
 
@@ -34,18 +34,18 @@ impl TestCluster {
 
     /// Starts the nodes.
     pub fn start() -> anyhow::Result<Self> {
-        let galera = Galera::find().context(
-            "no Galera cluster: run `FLYSK_DATABASE=galera cargo xtask test`, which installs its packages",
-        )?;
         let dir = own_directory()?;
-        let ports = (0..GaleraCluster::PORTS).map(|_| quiet_port()).collect::<anyhow::Result<Vec<u16>>>()?;
-        let cluster = GaleraCluster::start_on(&galera, dir.path(), &ports, Durability::Process)?;
-        Ok(Self { galera, cluster, dir })
+        Ok(Self { nodes: ClusterNodes::start(dir.path())?, dir })
     }
 
     /// Address of all nodes. A client uses the first one that takes writes, beginning with node `first`, counted round.
     pub fn url_from(&self, first: usize) -> String {
-        self.cluster.url_from(first % Self::SIZE)
+        Mysql::url_from(self.nodes.servers(), first % Self::SIZE)
+    }
+
+    /// Whether one node takes writes, the primary, and not all.
+    pub fn has_one_primary(&self) -> bool {
+        matches!(self.nodes, ClusterNodes::Group(..))
     }
 
     /// Address of one node.
@@ -55,7 +55,7 @@ impl TestCluster {
 
     /// The node with this port for clients.
     pub fn node_at(&self, port: u16) -> Option<usize> {
-        self.cluster.nodes.iter().position(|node| node.port == port)
+        self.nodes.servers().iter().position(|node| node.port == port)
     }
 
     /// A node goes.
@@ -71,8 +71,7 @@ impl TestCluster {
     /// The node that went starts again on its port. Returns when it has what it missed.
     pub fn rejoin(&mut self, number: usize) -> anyhow::Result<()> {
         let port = self.node(number)?.port;
-        self.cluster.kill_node(number); // it may be frozen
-        self.cluster.rejoin(&self.galera, number, Durability::Process)?;
+        self.nodes.rejoin(self.dir.path(), number)?;
         ensure!(self.node(number)?.port == port, "port {port} is in use");
         Ok(())
     }
@@ -84,25 +83,28 @@ impl TestCluster {
     }
 
     fn stop(&self) {
-        self.cluster.kill();
+        self.nodes.kill();
     }
 
     fn start_again(&mut self) -> anyhow::Result<()> {
-        let last = self.cluster.clone();
-        self.cluster = GaleraCluster::start(&self.galera, self.dir.path(), Some(&last), Durability::Process)?;
-        let same = self.cluster.nodes.iter().zip(&last.nodes).all(|(now, last)| now.port == last.port);
-        ensure!(same, "a port of the cluster is in use");
+        let ports = self.ports();
+        self.nodes.start_again(self.dir.path())?;
+        ensure!(self.ports() == ports, "a port of the cluster is in use");
         Ok(())
     }
 
+    fn ports(&self) -> Vec<u16> {
+        self.nodes.servers().iter().map(|node| node.port).collect()
+    }
+
     fn node(&self, number: usize) -> anyhow::Result<&Server> {
-        self.cluster.nodes.get(number).context("no such node")
+        self.nodes.servers().get(number).context("no such node")
     }
 }
 
 impl Drop for TestCluster {
     fn drop(&mut self) {
-        self.cluster.kill();
+        self.nodes.kill();
     }
 }
 
@@ -129,7 +131,9 @@ impl FleetDatabase {
                 let server = mysql.start(dir, Some(quiet_port()?), Durability::Process)?;
                 Ok(Self::Single { mysql, server })
             }
-            DatabasePrograms::Galera(_) => Ok(Self::Cluster(TestCluster::start()?)),
+            DatabasePrograms::Galera(_) | DatabasePrograms::Group(_) => {
+                Ok(Self::Cluster(TestCluster::start()?))
+            }
         }
     }
 
@@ -145,7 +149,7 @@ impl FleetDatabase {
     pub(super) fn node_url(&self, client: usize) -> String {
         match self {
             Self::Single { server, .. } => Mysql::url(server),
-            Self::Cluster(cluster) => Mysql::url(&cluster.cluster.nodes[client % TestCluster::SIZE]),
+            Self::Cluster(cluster) => Mysql::url(&cluster.nodes.servers()[client % TestCluster::SIZE]),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Fixture of the chaos tests: worker processes with private servers.
 
 mod clock;
+mod cluster_nodes;
 pub mod database;
 pub mod fleet;
 mod freeze;

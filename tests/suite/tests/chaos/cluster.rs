@@ -1,4 +1,5 @@
-//! A cluster of databases whose nodes go while jobs arrive: `FLYSK_DATABASE=galera cargo xtask test` installs its packages.
+//! A cluster of databases whose nodes go while jobs arrive: `FLYSK_DATABASE=galera cargo xtask test` installs its packages, and
+//! `FLYSK_DATABASE=group-replication` unpacks MySQL.
 
 use std::time::{Duration, Instant};
 
@@ -136,14 +137,14 @@ async fn both_servers_freeze_at_once_and_lose_and_double_no_job() -> anyhow::Res
     rounds.end().await
 }
 
-/// `GET_LOCK` is local to a node. Each of two processes has its own node.
+/// `GET_LOCK` is local to a node. Each of two processes has its own node, unless the cluster has one primary.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: needs a Galera cluster"]
 async fn of_two_processes_that_migrate_at_two_nodes_one_waits() -> anyhow::Result<()> {
     let _lock = lock_machine().await;
     let cluster = TestCluster::start()?;
-    let first = flysk_store::connect(&cluster.node_url(0)?, 4).await?;
-    let second = flysk_store::connect(&cluster.node_url(1)?, 4).await?;
+    let first = flysk_store::connect(&cluster.url_from(0), 4).await?;
+    let second = flysk_store::connect(&cluster.url_from(1), 4).await?;
     tokio::try_join!(schema::migrate(&first), schema::migrate(&second))?;
     for pool in [first, second] {
         let applied = pool.acquire().await?.list_applied_migrations("_sqlx_migrations").await?;

@@ -7,6 +7,7 @@ mod cluster;
 mod connections;
 mod database;
 mod failovers;
+mod group_replication;
 mod groups;
 mod in_process;
 mod leases;
