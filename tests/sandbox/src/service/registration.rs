@@ -126,7 +126,9 @@ async fn price(conn: &mut Conn, sandbox: &Sandbox, wanted: &ServiceDefinition) -
         (None, Some(rate)) => Tariff::PerMinute { rate, at_least_s: wanted.at_least_s },
         _ => bail!("give either `per_piece_micro` or `per_minute_micro`"),
     };
-    set_price(conn, &service, tariff, sandbox.now(), sandbox.now()).await?;
+    // One reading: on a clock that runs, a second one would be later, and the price would begin in the past.
+    let now = sandbox.now();
+    set_price(conn, &service, tariff, now, now).await?;
     Ok(())
 }
 

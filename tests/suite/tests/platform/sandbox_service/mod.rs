@@ -10,6 +10,7 @@ mod late_rows;
 mod losses;
 mod own_failures;
 mod refusals;
+mod running_clock;
 mod slow_backend;
 mod vendor_ci;
 
