@@ -136,7 +136,14 @@ pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> Stor
         AuditFilter { subject_id: Some(_), .. } => {
             query.push(" FROM audit_log FORCE INDEX (audit_log_subject_id)")
         }
-        _ => query.push(" FROM audit_log"),
+        AuditFilter { operator_id: Some(_), .. } => {
+            query.push(" FROM audit_log FORCE INDEX (audit_log_operator)")
+        }
+        AuditFilter { action: Some(_), .. } => query.push(" FROM audit_log FORCE INDEX (audit_log_action)"),
+        AuditFilter { subject_kind: Some(_), .. } => {
+            query.push(" FROM audit_log FORCE INDEX (audit_log_kind)")
+        }
+        AuditFilter { subject_kind: None, .. } => query.push(" FROM audit_log"),
     };
     query.push(" WHERE 1 = 1");
     if let Some(id) = &filter.operator_id {

@@ -44,7 +44,17 @@ pub struct DiscrepancyRow {
 pub async fn ids(conn: &mut Conn, filter: &DiscrepancyFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
-    query.push(" FROM tbank_discrepancies WHERE 1 = 1");
+    // Without the name, the servers may read all rows of the value, from the first one on, although the page is in the middle of them.
+    match filter {
+        DiscrepancyFilter { day: Some(_), .. } => {
+            query.push(" FROM tbank_discrepancies FORCE INDEX (tbank_discrepancies_day)")
+        }
+        DiscrepancyFilter { kind: Some(_), .. } => {
+            query.push(" FROM tbank_discrepancies FORCE INDEX (tbank_discrepancies_kind)")
+        }
+        DiscrepancyFilter { kind: None, .. } => query.push(" FROM tbank_discrepancies"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(day) = filter.day {
         query.push(" AND day = ").push_bind(day);
     }

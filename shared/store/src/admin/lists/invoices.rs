@@ -96,11 +96,23 @@ pub async fn ids(conn: &mut Conn, filter: &InvoiceFilter, keyset: &Keyset) -> St
     }
     let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
-    query.push(" FROM subscription_invoices");
-    if filter.kind.is_some() && filter.state.is_some() {
-        // MySQL reads all invoices of the state otherwise.
-        query.push(" FORCE INDEX (subscription_invoices_kind)");
-    }
+    // Without the name, the servers may read all rows of the value, from the first one on, although the page is in the middle of them.
+    match filter {
+        InvoiceFilter { subscription_id: Some(_), .. } => query.push(" FROM subscription_invoices"),
+        InvoiceFilter { install_id: Some(_), .. } => {
+            query.push(" FROM subscription_invoices FORCE INDEX (subscription_invoices_install)")
+        }
+        InvoiceFilter { kind: Some(_), state: Some(_), .. } => {
+            query.push(" FROM subscription_invoices FORCE INDEX (subscription_invoices_kind)")
+        }
+        InvoiceFilter { kind: Some(_), .. } => {
+            query.push(" FROM subscription_invoices FORCE INDEX (subscription_invoices_kind_id)")
+        }
+        InvoiceFilter { state: Some(_), .. } => {
+            query.push(" FROM subscription_invoices FORCE INDEX (subscription_invoices_state)")
+        }
+        InvoiceFilter { state: None, .. } => query.push(" FROM subscription_invoices"),
+    };
     query.push(" WHERE 1 = 1");
     push_invoice_filter(&mut query, filter);
     push_page(&mut query, keyset);

@@ -83,7 +83,17 @@ pub async fn ids(conn: &mut Conn, filter: &PaymentFilter, keyset: &Keyset) -> St
     }
     let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
-    query.push(" FROM invoice_payments WHERE 1 = 1");
+    // Without the name, the servers may read all rows of the value, from the first one on, although the page is in the middle of them.
+    match filter {
+        PaymentFilter { invoice_id: None, payment_id: None, install_id: Some(_), .. } => {
+            query.push(" FROM invoice_payments FORCE INDEX (invoice_payments_install)")
+        }
+        PaymentFilter { invoice_id: None, payment_id: None, state: Some(_), .. } => {
+            query.push(" FROM invoice_payments FORCE INDEX (invoice_payments_state)")
+        }
+        _ => query.push(" FROM invoice_payments"),
+    };
+    query.push(" WHERE 1 = 1");
     push_payment_filter(&mut query, filter);
     push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))

@@ -91,6 +91,9 @@ pub async fn ids(conn: &mut Conn, filter: &PurchaseFilter, keyset: &Keyset) -> S
         PurchaseFilter { payment_id: None, wallet_id: Some(_), .. } => {
             query.push(" FROM coin_purchases FORCE INDEX (coin_purchases_wallet_id)")
         }
+        PurchaseFilter { payment_id: None, is_disputed: false, state: Some(_), .. } => {
+            query.push(" FROM coin_purchases FORCE INDEX (coin_purchases_state)")
+        }
         _ => query.push(" FROM coin_purchases"),
     };
     query.push(" WHERE 1 = 1");

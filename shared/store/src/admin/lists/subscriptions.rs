@@ -91,6 +91,9 @@ pub async fn ids(conn: &mut Conn, filter: &SubscriptionFilter, keyset: &Keyset) 
         SubscriptionFilter { account_id: None, widget_id: Some(_), .. } => {
             query.push(" FROM subscriptions FORCE INDEX (subscriptions_widget)")
         }
+        SubscriptionFilter { account_id: None, needs_person: false, state: Some(_), .. } => {
+            query.push(" FROM subscriptions FORCE INDEX (subscriptions_state)")
+        }
         _ => query.push(" FROM subscriptions"),
     };
     query.push(" WHERE 1 = 1");

@@ -114,16 +114,17 @@ pub async fn ids(
     }
     let mut query = QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
-    // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
+    // Without the name, the servers may read all rows of the value, from the first one on, although the page is in the middle of them.
     match filter {
-        TransferInvoiceFilter {
-            vendor_id: Some(_),
-            payer_inn: None,
-            number: None,
-            install_id: None,
-            invoice_id: None,
-            ..
-        } => query.push(" FROM transfer_invoices FORCE INDEX (transfer_invoices_vendor)"),
+        TransferInvoiceFilter { number: None, invoice_id: None, install_id: Some(_), .. } => {
+            query.push(" FROM transfer_invoices FORCE INDEX (transfer_invoices_install)")
+        }
+        TransferInvoiceFilter { number: None, invoice_id: None, payer_inn: Some(_), .. } => {
+            query.push(" FROM transfer_invoices FORCE INDEX (transfer_invoices_payer)")
+        }
+        TransferInvoiceFilter { number: None, invoice_id: None, vendor_id: Some(_), .. } => {
+            query.push(" FROM transfer_invoices FORCE INDEX (transfer_invoices_vendor)")
+        }
         _ => query.push(" FROM transfer_invoices"),
     };
     query.push(" WHERE 1 = 1");

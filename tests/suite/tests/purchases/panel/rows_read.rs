@@ -33,7 +33,7 @@ const MOST_FOR_FOUND: u64 = 800;
 const MOST_FOR_HOME: u64 = 5_000;
 
 /// Every list with every filter, by frequent, rare and absent values.
-const LISTS: [&str; 89] = [
+const LISTS: [&str; 93] = [
     "/accounts",
     "/accounts?platform=kommo",
     "/accounts?host=company",
@@ -60,12 +60,14 @@ const LISTS: [&str; 89] = [
     "/subscriptions?review=yes",
     "/invoices",
     "/invoices?state=open",
+    "/invoices?state=paid",
     "/invoices?kind=renewal",
     "/invoices?kind=change",
     "/invoices?kind=start&state=paid",
     "/invoices?subscription=:subscription",
     "/invoices?install=:install",
     "/payments",
+    "/payments?state=paid",
     "/payments?state=review",
     "/payments?payment=6000000077",
     "/payments?invoice=:invoice",
@@ -89,11 +91,13 @@ const LISTS: [&str; 89] = [
     "/wallets?widget=:widget",
     "/wallets?empty=yes",
     "/purchases",
+    "/purchases?state=paid",
     "/purchases?state=review",
     "/purchases?payment=5000000077",
     "/purchases?wallet=:wallet",
     "/purchases?disputed=yes",
     "/notifications",
+    "/notifications?state=applied",
     "/notifications?state=ignored",
     "/notifications?order=:order",
     "/notifications?payment=7000000077",
