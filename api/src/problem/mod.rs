@@ -11,7 +11,7 @@ use poem::Response;
 use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem_openapi::Object;
-use poem_openapi::error::{AuthorizationError, ParseParamError};
+use poem_openapi::error::{AuthorizationError, ParseParamError, ParseRequestPayloadError};
 
 pub(crate) use answers::{ProblemBody, ProblemResponse, ProblemResponses, answers};
 pub use codes::ProblemCode;
@@ -212,6 +212,9 @@ fn unreadable_detail(error: &poem::Error) -> String {
             return format!("the parameter `{name}` is missing");
         }
         return format!("the parameter `{name}`: {}", plain_reason(reason));
+    }
+    if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref::<ParseRequestPayloadError>() {
+        return reason.clone();
     }
     if error.is::<AuthorizationError>() {
         return "no credential: backends send `X-Project-Token`, widgets `X-Auth-Token` or `Authorization: Bearer`".to_owned();

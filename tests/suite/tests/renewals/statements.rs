@@ -47,8 +47,14 @@ impl Log {
         let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let statements = lines.filter(|line| line["target"] == "sqlx::query" && is_of_job(line));
-        statements.map(|line| line["fields"]["summary"].as_str().unwrap().to_owned()).collect()
+        let texts = statements.map(|line| line["fields"]["summary"].as_str().unwrap().to_owned());
+        texts.filter(|text| !sets_up_session(text)).collect()
     }
+}
+
+/// The pool may open a connection meanwhile, whose session is set up once.
+fn sets_up_session(statement: &str) -> bool {
+    statement.to_ascii_uppercase().starts_with("SET ") || statement.starts_with("SHOW VARIABLES")
 }
 
 fn is_of_job(line: &Value) -> bool {
