@@ -208,10 +208,7 @@ pub(super) fn headings<L: List>(query: &Pairs, filter: &L::Filter, sorting: Sort
         let is_current = sorting.column == column;
         let next = if is_current { sorting.reversed() } else { first };
         let direction = if sorting.descending { Direction::Descending } else { Direction::Ascending };
-        let link = SortLink {
-            href: next.link::<L>(query),
-            direction: is_current.then_some(direction),
-        };
+        let link = SortLink { href: next.link::<L>(query), direction: is_current.then_some(direction) };
         Heading { title, sort: Some(link) }
     };
     L::HEAD.iter().enumerate().map(heading).collect()

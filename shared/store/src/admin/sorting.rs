@@ -38,15 +38,8 @@ pub enum SortColumn {
 
 impl SortColumn {
     /// Every column, once.
-    pub const ALL: [Self; 7] = [
-        Self::Amount,
-        Self::Domain,
-        Self::Due,
-        Self::Name,
-        Self::NextStep,
-        Self::Paid,
-        Self::Until,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Amount, Self::Domain, Self::Due, Self::Name, Self::NextStep, Self::Paid, Self::Until];
 
     /// Code of the column in addresses.
     pub const fn code(self) -> &'static str {
