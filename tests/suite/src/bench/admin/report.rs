@@ -211,9 +211,10 @@ fn growth_text(small: &Measured, large: &Measured) -> String {
     format!("{time:.2} × ({length:.1} × the page)")
 }
 
+/// Growth of the page; none if it only leads to another one.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn length_growth(small: &Measured, large: &Measured) -> f64 {
-    large.bytes as f64 / small.bytes as f64
+    if small.bytes == 0 { 1.0 } else { large.bytes as f64 / small.bytes as f64 }
 }
 
 /// Medians, because the slowest of a few requests says more about the machine.
