@@ -13,7 +13,7 @@ use crate::{process, workspace};
 
 /// Tests that run on both database servers: statements, queue, ledger and money. The workflow's matrix runs all tests on every
 /// server. Selected with `--workspace`, so that they reuse the build of the whole workspace.
-const TESTS_ON_BOTH: [&str; 29] = [
+const TESTS_ON_BOTH: [&str; 46] = [
     "--workspace",
     "--test",
     "rollback",
@@ -43,6 +43,24 @@ const TESTS_ON_BOTH: [&str; 29] = [
     "retention",
     "--test",
     "sorting",
+    // What a browser or an operator's password decides is the same on every server.
+    "--",
+    "--skip",
+    "panel::access",
+    "--skip",
+    "panel::htmx",
+    "--skip",
+    "panel::pages",
+    "--skip",
+    "panel::passkeys",
+    "--skip",
+    "panel::pictures",
+    "--skip",
+    "panel::portal",
+    "--skip",
+    "panel::sign_in",
+    "--skip",
+    "panel::step_up",
 ];
 
 /// Runs every check even after a failure, so that one run reports all of them. Tests run last, because their summary is
