@@ -3,7 +3,7 @@
 use crate::http::Pairs;
 
 /// Hint of a password field of a form that is shown again.
-const AGAIN: &str = "Введите ещё раз: пароли и ключи не сохраняются";
+const SECRET_AGAIN_HINT: &str = "Введите ещё раз: пароли и ключи не сохраняются";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FieldKind {
@@ -238,7 +238,7 @@ impl Form {
         self.is_open = true;
         for field in &mut self.fields {
             if field.kind == FieldKind::Password {
-                field.hint = AGAIN;
+                field.hint = SECRET_AGAIN_HINT;
             } else {
                 field.value = written.get(field.name).unwrap_or_default().to_owned();
             }
