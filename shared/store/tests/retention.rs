@@ -181,10 +181,10 @@ async fn a_full_dictionary_takes_no_new_tag_and_counts_the_known_ones(pool: MySq
     assert_eq!(tags::list(&mut conn, other, None, 1).await.unwrap().len(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_new_quote_replaces_the_oldest_one_that_was_not_applied(pool: MySqlPool) {
-    let (subscription, now) = (SubscriptionId::generate(&SystemClock), SystemClock.now());
-    for (number, key) in [(1, Some("key")), (2, None), (3, None), (4, None), (5, None)] {
+/// Stores quotes of a subscription; the first one was applied under a key.
+async fn store_quotes(pool: &MySqlPool, subscription: SubscriptionId, count: i64) {
+    let now = SystemClock.now();
+    for number in 1..=count {
         sqlx::query(
             "INSERT INTO subscription_quotes (id, subscription_id, base_version, request, lines_json, total_kopecks,
                                               expires_at, requested_by, idem_key, created_at)
@@ -193,17 +193,37 @@ async fn a_new_quote_replaces_the_oldest_one_that_was_not_applied(pool: MySqlPoo
         .bind(format!("quote {number}"))
         .bind(subscription.to_string())
         .bind(now)
-        .bind(key)
+        .bind((number == 1).then_some("key"))
         .bind(now + TimeDelta::seconds(number))
-        .execute(&pool)
+        .execute(pool)
         .await
         .unwrap();
     }
+}
+
+async fn quotes_left(pool: &MySqlPool) -> Vec<String> {
+    sqlx::query_scalar("SELECT id FROM subscription_quotes ORDER BY id").fetch_all(pool).await.unwrap()
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_new_quote_replaces_the_oldest_one_that_was_not_applied(pool: MySqlPool) {
+    let subscription = SubscriptionId::generate(&SystemClock);
+    store_quotes(&pool, subscription, 5).await;
     let mut conn = pool.acquire().await.unwrap();
     for kept in [4, 2, 2] {
         subscriptions::trim_quotes(&mut conn, subscription, kept).await.unwrap();
     }
-    let left: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM subscription_quotes ORDER BY id").fetch_all(&pool).await.unwrap();
-    assert_eq!(left, ["quote 1", "quote 4", "quote 5"]);
+    assert_eq!(quotes_left(&pool).await, ["quote 1", "quote 4", "quote 5"]);
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn quotes_that_another_transaction_deletes_are_not_waited_for(pool: MySqlPool) {
+    let subscription = SubscriptionId::generate(&SystemClock);
+    store_quotes(&pool, subscription, 6).await;
+    let (mut first, mut second) = (pool.begin().await.unwrap(), pool.begin().await.unwrap());
+    subscriptions::trim_quotes(&mut first, subscription, 4).await.unwrap();
+    subscriptions::trim_quotes(&mut second, subscription, 4).await.unwrap();
+    second.commit().await.unwrap();
+    first.commit().await.unwrap();
+    assert_eq!(quotes_left(&pool).await, ["quote 1", "quote 4", "quote 5", "quote 6"]);
 }

@@ -16,7 +16,7 @@ use poem_openapi::{Object, OpenApi};
 
 use super::invoice_views::{InvoiceView, QuoteView};
 use super::views::SubscriptionView;
-use super::work::{Refusal, actor, lock, must_be_installed, must_sell};
+use super::work::{Refusal, actor, lock, must_be_installed, must_sell, read};
 use crate::auth::{WidgetCaller, WidgetUser};
 use crate::choice::Choice;
 use crate::deps::Deps;
@@ -268,7 +268,7 @@ pub(crate) async fn price_change(
     user.must_be_admin()?;
     must_be_installed(user)?;
     let create = || async {
-        let (mut unit, row) = lock(deps, trace, user).await?;
+        let (mut unit, row) = read(deps, trace, user).await?;
         let (quote, _) = create_quote(&mut unit, deps.clock(), &row, change, actor(user)).await?;
         unit.commit().await?;
         Ok::<_, Refusal>(quote)

@@ -29,9 +29,29 @@ pub(super) async fn lock(
     open_late_subscription(&deps.outbox, trace, &user.widget, user.install.id).await?;
     let mut unit = deps.begin(trace).await?;
     let row = subscriptions::lock_subscription_of_install(&mut unit, user.install.id).await?;
-    let row =
-        row.ok_or_else(|| Problem::new(ProblemCode::WrongState, "the account has no subscription yet"))?;
-    Ok((unit, row))
+    Ok((unit, row.ok_or_else(not_opened)?))
+}
+
+/// The same without a lock, for what rests on the version of the row alone.
+pub(super) async fn read(
+    deps: &Deps,
+    trace: &Trace,
+    user: &WidgetUser,
+) -> Result<(UnitOfWork, SubscriptionRow), Problem> {
+    must_sell(user)?;
+    let mut unit = deps.begin(trace).await?;
+    if let Some(row) = subscriptions::find_subscription_of_install(&mut unit, user.install.id).await? {
+        return Ok((unit, row));
+    }
+    drop(unit);
+    open_late_subscription(&deps.outbox, trace, &user.widget, user.install.id).await?;
+    let mut unit = deps.begin(trace).await?;
+    let row = subscriptions::find_subscription_of_install(&mut unit, user.install.id).await?;
+    Ok((unit, row.ok_or_else(not_opened)?))
+}
+
+fn not_opened() -> Problem {
+    Problem::new(ProblemCode::WrongState, "the account has no subscription yet")
 }
 
 /// The same for what ends obligations: who bought a subscription can cancel it and unlink the card after the widget has stopped

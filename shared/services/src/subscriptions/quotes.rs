@@ -32,7 +32,10 @@ pub enum QuoteRefusal {
     Store(#[from] StoreError),
 }
 
-/// Prices a change for a subscription that the caller has locked, and stores the quote.
+/// Prices a change for a subscription and stores the quote.
+///
+/// The caller need not have locked the subscription, only have read it in the same unit: the quote keeps the version that was
+/// read, and applying it compares version and lines under the lock. So previews of one account do not wait for each other.
 pub async fn create_quote(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,

@@ -50,6 +50,27 @@ async fn of_many_quotes_applied_at_once_one_becomes_an_invoice(pool: MySqlPool) 
     assert_eq!((applied, world.invoices().await.len()), (1, 1));
 }
 
+/// A quote rests on the version that it was priced for, not on a lock: a preview neither waits for a change nor goes wrong by it.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_change_during_a_preview_makes_its_quote_stale(pool: MySqlPool) {
+    let world = World::build(pool, 14).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    let start = |seats| Change::Start { plan: plan.id, seats, length: PeriodLength::Month };
+    let bought = world.quote(start(1)).await;
+
+    let mut change = world.unit().await;
+    let row = world.lock(&mut change).await;
+    let previewed = world.quote(start(2)).await;
+    let request = ApplyRequest { quote: bought.id, key: "bought", actor: Actor::User(USER) };
+    let applied = apply_quote(&mut change, &world.clock, &world.widget, &row, request).await.unwrap();
+    assert!(matches!(applied, ApplyOutcome::Applied { .. }), "{applied:?}");
+    change.commit().await.unwrap();
+
+    let outcome = world.apply_as(previewed.id, "previewed").await.unwrap();
+    assert!(matches!(outcome, ApplyOutcome::Changed(_)), "{outcome:?}");
+    assert_eq!(world.invoices().await.len(), 1);
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn schedulers_that_run_at_once_write_one_invoice_and_one_payment_settles_it(pool: MySqlPool) {
     let world = World::build(pool, 0).await;

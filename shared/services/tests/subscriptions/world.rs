@@ -140,7 +140,8 @@ impl World {
 
     pub(crate) async fn quote(&self, change: Change) -> StoredQuote {
         let mut unit = self.unit().await;
-        let row = self.lock(&mut unit).await;
+        let row =
+            subscriptions::find_subscription_of_install(&mut unit, self.install).await.unwrap().unwrap();
         let (quote, _) = create_quote(&mut unit, &self.clock, &row, change, Actor::User(USER)).await.unwrap();
         unit.commit().await.unwrap();
         quote

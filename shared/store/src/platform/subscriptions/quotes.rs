@@ -173,8 +173,9 @@ pub async fn mark_quote_applied(
 /// Maximum number of quotes deleted by one [`trim_quotes`].
 const MAX_TRIMMED_QUOTES: u32 = 10;
 
-/// Deletes the oldest quotes of a subscription that were not applied, if it has more than `kept` of them; a few at a time. The
-/// caller has locked the subscription.
+/// Deletes the oldest quotes of a subscription that were not applied, if it has more than `kept` of them; a few at a time. Of
+/// several callers at once each deletes others: none waits for what another one deletes. Ids are in the order of creation, which
+/// is that of the index, so that no more rows are locked than deleted.
 pub async fn trim_quotes(conn: &mut Conn, subscription: SubscriptionId, kept: u32) -> StoreResult<()> {
     let counted: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM (SELECT id FROM subscription_quotes
@@ -188,13 +189,17 @@ pub async fn trim_quotes(conn: &mut Conn, subscription: SubscriptionId, kept: u3
     if excess <= 0 {
         return Ok(());
     }
-    sqlx::query(
-        "DELETE FROM subscription_quotes WHERE subscription_id = ? AND idem_key IS NULL ORDER BY created_at, id LIMIT ?",
+    let oldest: Vec<String> = sqlx::query_scalar(
+        "SELECT id FROM subscription_quotes WHERE subscription_id = ? AND idem_key IS NULL
+         ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED",
     )
     .bind(subscription.to_string())
     .bind(excess.unsigned_abs())
-    .execute(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    for id in oldest {
+        sqlx::query("DELETE FROM subscription_quotes WHERE id = ?").bind(id).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
