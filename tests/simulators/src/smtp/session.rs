@@ -113,10 +113,9 @@ impl Session {
             lines.push("AUTH PLAIN LOGIN");
         }
         let last = lines.len() - 1;
-        for (index, line) in lines.into_iter().enumerate() {
-            self.say(&format!("250{}{line}", if index == last { ' ' } else { '-' })).await?;
-        }
-        Ok(())
+        let lines = lines.into_iter().enumerate();
+        let answer = lines.map(|(index, line)| format!("250{}{line}", if index == last { ' ' } else { '-' }));
+        self.say(&answer.collect::<Vec<_>>().join("\r\n")).await
     }
 
     /// The same session, encrypted; the client has to greet again.
