@@ -19,8 +19,11 @@ use crate::timeline::Event;
 /// Ticks in a row that leave something overdue, after which the clock does not stop for it any more: it waits for a job, or
 /// for somebody outside.
 const MAX_FRUITLESS_TICKS: u32 = 4;
-/// Due jobs from which on several run at the same time. Fewer run one after the other, always in the same order.
+/// Due jobs from which on several run at the same time. Fewer run one after the other, always in the same order, unless a crowd of
+/// accounts is installed.
 const MIN_JOBS_AT_ONCE: usize = 20;
+/// Installs from which on they are a crowd: jobs of one moment are those of several accounts, and nobody reads their order.
+const MIN_CROWD_INSTALLS: i64 = 50;
 /// The entry of the schedule that tells of new prices.
 const PRICE_TICK: &str = "billing.announce_prices";
 
@@ -74,9 +77,20 @@ impl Sandbox {
         self.rest(Pace::EXACT).await
     }
 
-    /// Runs jobs at the current time until none is due: a crowd of them at the pace, fewer one by one.
+    /// Runs jobs at the current time until none is due: many of them, or those of a crowd, at the pace, others one by one.
     pub(crate) async fn rest(&self, pace: Pace) -> anyhow::Result<()> {
-        self.run_to_rest(move |due| if due < MIN_JOBS_AT_ONCE { 1 } else { pace.jobs_at_once }).await
+        let is_crowd = pace.jobs_at_once > 1 && self.has_crowd().await?;
+        let at_once = |due| if is_crowd || due >= MIN_JOBS_AT_ONCE { pace.jobs_at_once } else { 1 };
+        self.run_to_rest(at_once).await
+    }
+
+    async fn has_crowd(&self) -> Result<bool, sqlx::Error> {
+        let installs: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT id FROM installs LIMIT ?) AS some")
+                .bind(MIN_CROWD_INSTALLS)
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(installs == MIN_CROWD_INSTALLS)
     }
 
     /// What happened to jobs and at outside services since the last call.
