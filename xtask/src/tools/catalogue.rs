@@ -152,6 +152,15 @@ pub const PYTHON: Tool = Tool {
     otherwise: "",
 };
 
+/// Compiles the database driver that Django recommends; without it the peer's is written in Python, which is slower.
+pub const MYSQLCLIENT_HEADERS: Tool = Tool {
+    name: "the headers of MySQL's client and of Python",
+    variable: None,
+    executables: &["mariadb_config", "mysql_config"],
+    packages: &[&["default-libmysqlclient-dev", "python3-dev", "pkg-config", "gcc"]],
+    otherwise: "",
+};
+
 /// Runs OpenAPI Generator and its client.
 pub const JAVA: Tool =
     Tool { name: "Java", variable: None, executables: &["java"], packages: JAVAC.packages, otherwise: "" };

@@ -26,8 +26,8 @@ use panel::SignedPanel;
 const FEW_ROWS: u32 = 10_000;
 /// Measured requests per page of the panel.
 const REQUESTS: usize = 40;
-/// Measured requests per page of the peer, which takes longer.
-const PEER_REQUESTS: usize = 20;
+/// Measured requests per list beside the peer, ours and the peer's.
+const BESIDE_REQUESTS: usize = 100;
 /// Requests before those that are measured.
 const WARM_UP_REQUESTS: usize = 3;
 /// Memory of the database's buffer pool while the part runs: that of a server with as many rows.
@@ -107,18 +107,23 @@ async fn measure_database(
         let times = panel.measure(&page.path, REQUESTS).await?;
         pages.push(Measured { page, times, bytes, peer: None });
     }
-    let peer = if whole { measure_peer(&env, &mut pages).await } else { Ok(String::new()) };
+    let peer = if whole { measure_peer(&env, &panel, &mut pages).await } else { Ok(String::new()) };
     env.stop()?;
     Ok((Run { volume, filled, idle_kib: panel.idle_kib, exports, pages }, peer))
 }
 
-/// Measures the peer's lists on the same database; returns its name.
-async fn measure_peer(env: &Environment, pages: &mut [Measured]) -> anyhow::Result<String> {
+/// Measures the lists again, each right before the peer's on the same database; returns the peer's name.
+async fn measure_peer(
+    env: &Environment,
+    panel: &SignedPanel,
+    pages: &mut [Measured],
+) -> anyhow::Result<String> {
     let url = env.variables().get("DATABASE_URL").context("the environment has no database")?;
     let django = Django::start(url).await?;
     for measured in pages.iter_mut() {
         if let Group::List { model } = measured.page.group {
-            let times = django.measure(model, PEER_REQUESTS).await;
+            measured.times = panel.measure(&measured.page.path, BESIDE_REQUESTS).await?;
+            let times = django.measure(model, BESIDE_REQUESTS).await;
             measured.peer = Some(times.with_context(|| format!("Django's list of {model}"))?);
         }
     }

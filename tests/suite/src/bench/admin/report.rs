@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use super::pages::Group;
-use super::{Measured, PEER_REQUESTS, REQUESTS, Run};
+use super::{BESIDE_REQUESTS, Measured, REQUESTS, Run};
 use crate::bench::fill::{BUSY_INSTALLS, Filled};
 use crate::bench::table::{Table, at_most, budgets};
 
@@ -46,7 +46,8 @@ fn method(many: &Run) -> String {
          after the other over HTTP to `flysk-admin`, signed in, {REQUESTS} for each page. Growth is the median relative to that with {few} rows,\n\
          and that of the page's length where it shows more. Django\n\
          admin shows the columns of the same tables, 100 rows a page, with its defaults and a persistent connection, under gunicorn with\n\
-         one worker on the same server, {PEER_REQUESTS} requests for each list; the panel's lists have 100 rows too. An export is that of all calls.\n",
+         one worker on the same server; the panel's lists have 100 rows too. The first pages of lists are requested {BESIDE_REQUESTS} times each, ours right\n\
+         before the peer's. An export is that of all calls.\n",
         rows = volume.rows,
         installs = volume.installs,
         events = volume.events(),
