@@ -1,6 +1,6 @@
 //! Shared dependencies of all pages.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flysk_clients::storage::{self, Storage};
@@ -10,15 +10,16 @@ use flysk_queue::limits::RateLimiter;
 use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisConnection, RedisKeys};
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
+use sqlx::MySql;
 use sqlx::pool::PoolConnection;
 
 use crate::config::Config;
 use crate::http::{Fault, PageTimes};
 use crate::webauthn::RelyingParty;
 
-/// Connections for reads. Their statements have a time limit.
+/// Connections for reads: a page takes one for its session and all that it shows. Their statements have a time limit.
 const READ_CONNECTIONS: u32 = 6;
-/// Connections for acts and sessions.
+/// Connections for acts and their sessions.
 const WRITE_CONNECTIONS: u32 = 4;
 /// Time to wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,13 +28,25 @@ const STORAGE_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Timeout of its first byte. The panel uploads nothing.
 const STORAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A connection of one request. Clones share it.
+#[derive(Clone, Default)]
+struct Lent(Arc<Mutex<Option<PoolConnection<MySql>>>>);
+
+impl Lent {
+    fn slot(&self) -> MutexGuard<'_, Option<PoolConnection<MySql>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Stores and keys that pages share. Clones share everything.
 #[derive(Clone)]
 pub struct Deps {
     /// Transactions of acts, and enqueueing of jobs.
     pub outbox: Outbox,
-    /// Reads of lists and pages.
+    /// Reads of lists and pages, and of their sessions.
     pub reads: Pool,
+    /// The connection that found the session of a request, for the reads of its page.
+    lent: Lent,
     /// Encryption at rest.
     pub keyring: Arc<Keyring>,
     /// Object storage with exported files; `None` if it is not configured: nothing is exported.
@@ -79,7 +92,13 @@ impl Deps {
         let keys = RedisKeys::new(config.redis.prefix.clone());
         let limits = RedisConnection::lazy(&config.redis).ok().map(|redis| RateLimiter::new(redis, keys));
         let config = Arc::new(config);
-        Self { outbox, reads, keyring, storage, limits, relying_party, page_times, config }
+        let lent = Lent::default();
+        Self { outbox, reads, lent, keyring, storage, limits, relying_party, page_times, config }
+    }
+
+    /// The dependencies of a request, which lends its pages no connection of another one.
+    pub(crate) fn of_request(&self) -> Self {
+        Self { lent: Lent::default(), ..self.clone() }
     }
 
     /// The clock of the outbox: everything in the process reads the same one.
@@ -87,13 +106,24 @@ impl Deps {
         self.outbox.clock().as_ref()
     }
 
-    /// A connection for reads of pages.
-    pub(crate) async fn read(&self) -> Result<PoolConnection<sqlx::MySql>, Fault> {
-        self.reads.acquire().await.map_err(Fault::from)
+    /// A connection for reads of pages: the one that found the session, as long as nobody has taken it. Each connection
+    /// that goes back to the pool costs two round trips.
+    pub(crate) async fn read(&self) -> Result<PoolConnection<MySql>, Fault> {
+        let lent = self.lent.slot().take();
+        match lent {
+            Some(conn) => Ok(conn),
+            None => self.reads.acquire().await.map_err(Fault::from),
+        }
     }
 
-    /// A connection for sessions and acts.
-    pub(crate) async fn write(&self) -> Result<PoolConnection<sqlx::MySql>, Fault> {
+    /// Keeps a connection of [`Self::read`] for the next read of the same request. If there is none, it goes back to the
+    /// pool at the end of the request.
+    pub(crate) fn lend(&self, conn: PoolConnection<MySql>) {
+        *self.lent.slot() = Some(conn);
+    }
+
+    /// A connection for acts, and for their sessions.
+    pub(crate) async fn write(&self) -> Result<PoolConnection<MySql>, Fault> {
         self.outbox.pool().acquire().await.map_err(Fault::from)
     }
 }

@@ -57,7 +57,8 @@ impl Endpoint for Gated {
         );
         let (began, had_notice) = (incoming.began, incoming.cookie(NOTICE_COOKIE).is_some());
         let is_page = incoming.method == Method::GET;
-        let mut response = answer(&self.deps, &self.route, incoming).instrument(span.clone()).await;
+        let deps = self.deps.of_request();
+        let mut response = answer(&deps, &self.route, incoming).instrument(span.clone()).await;
         finish(&mut response, &trace);
         if had_notice && response.status().is_success() {
             session::set_cookie(&self.deps, &mut response, NOTICE_COOKIE, "", 0);

@@ -4,9 +4,9 @@
 use flysk_crypto::aad;
 use flysk_domain::Clock;
 use flysk_domain::id::{OperatorId, OperatorSessionId, VendorSessionId, VendorUserId};
-use flysk_store::admin::operators::{self, Operator};
+use flysk_store::admin::operators::Operator;
 use flysk_store::admin::passkeys;
-use flysk_store::portal::users::{self, VendorUser};
+use flysk_store::portal::users::VendorUser;
 use flysk_store::sign_in::Principal;
 use flysk_store::{Conn, StoreResult};
 use url::Url;
@@ -32,8 +32,6 @@ pub(crate) trait SignsIn: Principal {
 
     /// Associated data of the sealed secret of the second factor.
     fn totp_aad(self) -> String;
-
-    fn find(self, conn: &mut Conn) -> impl Future<Output = StoreResult<Option<Self::Person>>> + Send;
 
     /// Removes what stood for the second factor besides codes, because another one was set up.
     fn remove_other_factors(self, conn: &mut Conn) -> impl Future<Output = StoreResult<()>> + Send;
@@ -74,10 +72,6 @@ impl SignsIn for OperatorId {
         aad::operator_totp(self)
     }
 
-    async fn find(self, conn: &mut Conn) -> StoreResult<Option<Operator>> {
-        operators::find(conn, self).await
-    }
-
     /// Passkeys belong to the second factor that was lost.
     async fn remove_other_factors(self, conn: &mut Conn) -> StoreResult<()> {
         passkeys::remove_all(conn, self).await?;
@@ -102,10 +96,6 @@ impl SignsIn for VendorUserId {
 
     fn totp_aad(self) -> String {
         aad::vendor_user_totp(self)
-    }
-
-    async fn find(self, conn: &mut Conn) -> StoreResult<Option<VendorUser>> {
-        users::find(conn, self).await
     }
 
     /// Vendors' users have no passkeys.

@@ -7,9 +7,9 @@ use flysk_domain::id::OperatorId;
 use flysk_domain::random_bytes;
 use flysk_store::admin::operators::Operator;
 use flysk_store::repeat_contended;
-use flysk_store::sign_in::sessions::{self, Session};
+use flysk_store::sign_in::sessions::{self, Session, SessionTable};
 use poem::Response;
-use poem::http::{HeaderValue, header};
+use poem::http::{HeaderValue, Method, header};
 use sha2::{Digest as _, Sha256};
 
 use super::person::{Person as _, SignsIn};
@@ -107,19 +107,26 @@ pub(crate) fn expiry(now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// The open session of a request and its person; `None` without one, or if its person was disabled.
-pub(crate) async fn find_open<I: SignsIn>(
+///
+/// A page goes on with the connection that has found them; an act needs others.
+pub(crate) async fn find_open<I>(
     deps: &Deps,
     request: &Incoming,
-) -> Result<Option<(I::Person, Session<I>)>, Fault> {
+) -> Result<Option<(I::Person, Session<I>)>, Fault>
+where
+    I: SignsIn + SessionTable<Owner = <I as SignsIn>::Person>,
+{
     let Some(token) = request.cookie(cookie_name::<I>(deps)).filter(|token| !token.is_empty()) else {
         return Ok(None);
     };
     let now = deps.clock().now();
-    let mut conn = deps.write().await?;
-    let session = sessions::find_open::<I>(&mut conn, &hash_of(token), now - IDLE_TTL, now).await?;
-    let Some(session) = session else { return Ok(None) };
-    let person = session.owner_id.find(&mut conn).await?;
-    Ok(person.filter(I::Person::is_enabled).map(|person| (person, session)))
+    let is_page = request.method == Method::GET;
+    let mut conn = if is_page { deps.read().await? } else { deps.write().await? };
+    let found = sessions::find_open::<I>(&mut conn, &hash_of(token), now - IDLE_TTL, now).await?;
+    if is_page {
+        deps.lend(conn);
+    }
+    Ok(found.filter(|(person, _)| person.is_enabled()))
 }
 
 /// The open session of a request and its operator.

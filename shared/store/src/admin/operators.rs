@@ -58,10 +58,12 @@ impl fmt::Debug for Operator {
     }
 }
 
-const SELECT: &str =
-    "SELECT id, login, name, role, rights, password_hash, totp_sealed, totp_confirmed_at, row_density, disabled_at,
-            created_at
-     FROM operators WHERE ";
+/// Columns of [`Operator`], of the table `operators o`.
+pub(super) const COLUMNS: &str =
+    "o.id, o.login, o.name, o.role, o.rights, o.password_hash, o.totp_sealed, o.totp_confirmed_at, o.row_density,
+            o.disabled_at, o.created_at";
+
+const SELECT: &str = sql!("SELECT ", COLUMNS, " FROM operators o WHERE ");
 
 impl CredentialTable for OperatorId {
     const KIND: &'static str = "operator";

@@ -2,6 +2,7 @@
 
 use flysk_domain::id::{OperatorId, OperatorSessionId};
 
+use super::operators::{self, Operator};
 use crate::sign_in::sessions::{self, SessionTable};
 use crate::sql_text::sql;
 
@@ -10,21 +11,33 @@ pub use crate::sign_in::sessions::{end, end_all, find_open, insert, list_open, p
 /// A session of an operator.
 pub type Session = sessions::Session<OperatorId>;
 
-const SELECT: &str =
-    "SELECT id, operator_id AS owner_id, stage, address, user_agent, proved_at, seen_at, expires_at, created_at
-     FROM operator_sessions WHERE ";
+/// Columns of [`sessions::Session`], of the table `operator_sessions s`. The owner's row has an id and a time of creation, too.
+const COLUMNS: &str =
+    "s.id AS session_id, s.operator_id AS owner_id, s.stage, s.address, s.user_agent, s.proved_at, s.seen_at,
+            s.expires_at, s.created_at AS began_at";
 
 impl SessionTable for OperatorId {
+    type Owner = Operator;
     type SessionId = OperatorSessionId;
 
     const INSERT: &'static str =
         "INSERT INTO operator_sessions (id, operator_id, token_hash, stage, address, user_agent, proved_at, seen_at,
                                         expires_at, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    const FIND_OPEN: &'static str =
-        sql!(SELECT, "token_hash = ? AND ended_at IS NULL AND expires_at > ? AND seen_at > ?");
-    const LIST_OPEN: &'static str =
-        sql!(SELECT, "operator_id = ? AND ended_at IS NULL AND expires_at > ? ORDER BY id DESC");
+    const FIND_OPEN: &'static str = sql!(
+        "SELECT ",
+        COLUMNS,
+        ", ",
+        operators::COLUMNS,
+        " FROM operator_sessions s JOIN operators o ON o.id = s.operator_id
+         WHERE s.token_hash = ? AND s.ended_at IS NULL AND s.expires_at > ? AND s.seen_at > ?"
+    );
+    const LIST_OPEN: &'static str = sql!(
+        "SELECT ",
+        COLUMNS,
+        " FROM operator_sessions s WHERE s.operator_id = ? AND s.ended_at IS NULL AND s.expires_at > ?
+         ORDER BY s.id DESC"
+    );
     const STEP_UP: &'static str =
         "UPDATE operator_sessions SET token_hash = ?, stage = 'full', proved_at = ?, seen_at = ?, expires_at = ?
          WHERE id = ? AND ended_at IS NULL";

@@ -53,9 +53,13 @@ impl fmt::Debug for VendorUser {
     }
 }
 
-const SELECT: &str = "SELECT u.id, u.vendor_id, v.code AS vendor_code, v.legal_name AS vendor_name, u.email, u.name, u.password_hash,
-            u.totp_sealed, u.totp_confirmed_at, u.disabled_at, u.created_at
-     FROM vendor_users u JOIN vendors v ON v.id = u.vendor_id WHERE ";
+/// Columns of [`VendorUser`], of the tables `vendor_users u` and `vendors v`.
+pub(super) const COLUMNS: &str =
+    "u.id, u.vendor_id, v.code AS vendor_code, v.legal_name AS vendor_name, u.email, u.name, u.password_hash,
+            u.totp_sealed, u.totp_confirmed_at, u.disabled_at, u.created_at";
+
+const SELECT: &str =
+    sql!("SELECT ", COLUMNS, " FROM vendor_users u JOIN vendors v ON v.id = u.vendor_id WHERE ");
 
 impl CredentialTable for VendorUserId {
     const KIND: &'static str = "vendor's user";

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::admin::SessionStage;
+use sqlx::FromRow;
+use sqlx::mysql::MySqlRow;
 
 use super::StoredId;
 use super::sealed::Sealed;
@@ -11,12 +13,14 @@ use crate::{Conn, StoreResult, TextColumn};
 
 /// The table of the sessions of a principal, and its statements.
 pub trait SessionTable: StoredId + Sealed {
+    /// Row of the owner.
+    type Owner: for<'r> FromRow<'r, MySqlRow>;
     /// Its own type, so that sessions of operators and of vendors' users are not confused.
     type SessionId: StoredId;
 
     /// Inserts a row: id, owner, hash of the cookie, stage, address, browser, times of proof, last request, end and start.
     const INSERT: &'static str;
-    /// Selects the open session with this hash of its cookie, at a time, seen after another.
+    /// Selects the open session with this hash of its cookie, at a time, seen after another, with the row of its owner.
     const FIND_OPEN: &'static str;
     /// Selects the open sessions of an owner at a time, the latest first.
     const LIST_OPEN: &'static str;
@@ -33,10 +37,10 @@ pub trait SessionTable: StoredId + Sealed {
 }
 
 /// A browser that has signed in, or is signing in.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Session<P: SessionTable> {
     /// Not the secret of the cookie, of which only a hash is stored.
-    #[sqlx(try_from = "String")]
+    #[sqlx(try_from = "String", rename = "session_id")]
     pub id: P::SessionId,
     /// Principal of the session.
     #[sqlx(try_from = "String")]
@@ -55,6 +59,7 @@ pub struct Session<P: SessionTable> {
     /// End of the session's lifetime.
     pub expires_at: DateTime<Utc>,
     /// Start.
+    #[sqlx(rename = "began_at")]
     pub created_at: DateTime<Utc>,
 }
 
@@ -80,19 +85,23 @@ pub async fn insert<P: SessionTable>(
     Ok(())
 }
 
-/// Finds the session of a cookie that was seen after `idle_since` and has not ended.
+/// Finds the session of a cookie that was seen after `idle_since` and has not ended, and its owner, who may be disabled.
+///
+/// Every request needs both rows. One statement saves a round trip.
 pub async fn find_open<P: SessionTable>(
     conn: &mut Conn,
     token_hash: &str,
     idle_since: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> StoreResult<Option<Session<P>>> {
-    Ok(sqlx::query_as(<P as SessionTable>::FIND_OPEN)
+) -> StoreResult<Option<(P::Owner, Session<P>)>> {
+    let found = sqlx::query(<P as SessionTable>::FIND_OPEN)
         .bind(token_hash)
         .bind(now)
         .bind(idle_since)
         .fetch_optional(conn)
-        .await?)
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some((P::Owner::from_row(&row)?, Session::from_row(&row)?)))
 }
 
 /// Lists the open sessions of a principal, the latest first.

@@ -39,6 +39,7 @@ mod seats;
 mod sign_in;
 mod sorting;
 mod stale_forms;
+mod statements;
 mod step_up;
 mod subscriptions;
 mod timeline;
