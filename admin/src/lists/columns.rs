@@ -50,6 +50,9 @@ impl Columns {
 
     /// The row without its hidden cells.
     pub(crate) fn row(&self, row: Row) -> Row {
+        if !self.shown.contains(&false) {
+            return row;
+        }
         Row { href: row.href, tick: row.tick, cells: self.chosen(row.cells.into_iter()).collect() }
     }
 

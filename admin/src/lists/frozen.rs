@@ -220,7 +220,7 @@ impl From<Cell> for Value {
             | Cell::Block(text)
             | Cell::Link { text, .. }
             | Cell::State { label: text, .. } => Self::Text(text),
-            Cell::Measure { value, .. } => Self::Number(value),
+            Cell::Measure { value, .. } => Self::Number(value.to_string()),
             Cell::Time(time) => Self::Time(time),
         }
     }

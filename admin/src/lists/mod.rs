@@ -5,6 +5,7 @@ mod count;
 pub(crate) mod cursor;
 pub(crate) mod export;
 pub(crate) mod frozen;
+mod rendering;
 pub(crate) mod sorting;
 pub(crate) mod ticked;
 pub(crate) mod views;
@@ -16,12 +17,13 @@ use chrono::{DateTime, Utc};
 use flysk_domain::admin::BulkAction;
 use flysk_store::admin::sorting::{SortColumn, ids_of};
 use flysk_store::{Conn, StoreResult};
+use futures::future;
 use poem::Response;
 
 use crate::http::respond::Layout;
 use crate::http::{Fault, Pairs, Rank, Visit};
 use crate::screens::bulk;
-use crate::view::{Cell, Field, Form, Row, Table, format};
+use crate::view::{Cell, Field, Form, RenderedTable, Row, format};
 use columns::{ColumnChoice, Columns};
 use count::CountLimit;
 use cursor::Cursor;
@@ -116,7 +118,7 @@ struct ListPage {
     count: String,
     /// Address that counts further, if the number is not exact.
     count_more: Option<String>,
-    table: Table,
+    table: RenderedTable,
     empty: &'static str,
     previous: Option<String>,
     next: Option<String>,
@@ -141,16 +143,24 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
     let mut conn = visit.deps.read().await?;
     let mut keys = ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &cursor.keyset()).await?;
     let (previous, next) = cursor.neighbours(&mut keys);
-    let count_limit = CountLimit::of(query);
-    let counted = if previous.is_none() && next.is_none() {
-        Some(u32::try_from(keys.len()).unwrap_or(u32::MAX))
-    } else {
-        let keyset = count_limit.keyset();
-        CountLimit::counted(ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &keyset).await)?
-    };
     let records = L::records(&mut conn, &ids_of(&keys)).await?;
-    let columns = Columns::of(query, L::HEAD.len());
+    let (count_limit, columns) = (CountLimit::of(query), Columns::of(query, L::HEAD.len()));
+    let reads = async {
+        let counted = if previous.is_none() && next.is_none() {
+            Some(u32::try_from(keys.len()).unwrap_or(u32::MAX))
+        } else {
+            let keyset = count_limit.keyset();
+            CountLimit::counted(ticked::ids::<L>(&mut conn, ticked.as_ref(), &filter, &keyset).await)?
+        };
+        Ok::<_, Fault>((counted, views::of_list(&mut conn, &visit, L::PATH).await?))
+    };
     let headings = columns.headings(sorting::headings::<L>(query, &filter, sorting));
+    let has_acts = !bulk::ticked_acts(&visit, L::BULK).is_empty();
+    let table = rendering::render::<L>(headings, &records, &columns, has_acts);
+    // The server answers while the rows are rendered, which takes about as long. The statement is sent first.
+    let (read, table) = future::join(reads, table).await;
+    let (counted, views) = read?;
+    drop(conn);
     let link = |(side, key): (&str, String)| Cursor::link(L::PATH, query, side, &key);
     let page = ListPage {
         layout: visit.layout(L::TITLE),
@@ -163,11 +173,11 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
         order_notice: sorting::notice::<L>(query, sorting),
         count: count_limit.text(counted),
         count_more: count_limit.link_to_more(counted, L::PATH, query),
-        table: Table { head: headings, rows: rows_of::<L, R>(&visit, &records, &columns) },
+        table: table?,
         empty: L::EMPTY,
         previous: previous.map(link),
         next: next.map(link),
-        views: views::of_list(&mut conn, &visit, L::PATH).await?,
+        views,
         query: views::saved_query(query),
         columns: columns.choices(L::HEAD),
         ticked_acts: bulk::ticked_acts(&visit, L::BULK).to_vec(),
@@ -175,14 +185,4 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
         export: export::form(&visit, L::PATH),
     };
     visit.page(&page)
-}
-
-/// The chosen columns of the rows, which can be ticked if there is an act for them.
-fn rows_of<L: List, R: Rank>(visit: &Visit<R>, records: &[L::Record], columns: &Columns) -> Vec<Row> {
-    let has_acts = !bulk::ticked_acts(visit, L::BULK).is_empty();
-    let row = |record| {
-        let row = columns.row(L::row(record));
-        if has_acts { row.with_tick(L::id(record)) } else { row }
-    };
-    records.iter().map(row).collect()
 }

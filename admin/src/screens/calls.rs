@@ -22,7 +22,7 @@ use super::jobs::to_fault;
 use super::prices::tariff_text;
 use crate::http::{Fault, Listening, Pairs, Record, Support, Visit};
 use crate::lists::{Keyset, List};
-use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table, format, labels};
+use crate::view::{Cell, Decimal, DetailPage, Field, Form, Labeled, Row, Section, Table, format, labels};
 
 /// The list of calls.
 pub(crate) struct Calls;
@@ -253,8 +253,10 @@ fn counted(quantity: u64, unit: &str) -> Cell {
         "piece" => "шт.",
         other => other,
     };
-    let number = i64::try_from(quantity).map_or_else(|_| quantity.to_string(), format::number);
-    Cell::Measure { text: format!("{number} {unit}"), value: quantity.to_string() }
+    let number = i64::try_from(quantity);
+    let text = number.map_or_else(|_| quantity.to_string(), format::number);
+    let value = Decimal::whole(number.unwrap_or(i64::MAX));
+    Cell::Measure { text: format!("{text} {unit}"), value }
 }
 
 fn jobs_table(related: &[JobRow]) -> Table {

@@ -1,5 +1,7 @@
 //! One value in a table or a list of facts.
 
+use std::fmt;
+
 use askama::Template;
 use chrono::{DateTime, Utc};
 use flysk_domain::money::{Kopecks, MicroCoins};
@@ -36,6 +38,27 @@ impl Tone {
     }
 }
 
+/// An exact number. Files have it in decimal notation with a point; pages do not show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Decimal {
+    /// The number without its point.
+    units: i64,
+    decimals: u32,
+}
+
+impl Decimal {
+    /// A whole number.
+    pub(crate) const fn whole(number: i64) -> Self {
+        Self { units: number, decimals: 0 }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format::decimal(self.units, self.decimals))
+    }
+}
+
 /// A value. All texts are escaped by the template.
 #[derive(Debug, Clone, Template)]
 #[template(path = "cell.html")]
@@ -60,8 +83,8 @@ pub(crate) enum Cell {
     Measure {
         /// Number and unit in Russian.
         text: String,
-        /// The number in decimal notation with a point; of a duration, its seconds.
-        value: String,
+        /// The number; of a duration, its seconds.
+        value: Decimal,
     },
     State {
         /// Label in Russian.
@@ -108,18 +131,18 @@ impl Cell {
 
     /// An amount of money.
     pub(crate) fn roubles(amount: Kopecks) -> Self {
-        let value = format::decimal(amount.0, KOPECK_DECIMALS);
+        let value = Decimal { units: amount.0, decimals: KOPECK_DECIMALS };
         Self::Measure { text: format::roubles(amount), value }
     }
 
     /// An amount of Flycoins.
     pub(crate) fn coins(amount: MicroCoins) -> Self {
-        let value = format::decimal(amount.0, MICRO_DECIMALS);
+        let value = Decimal { units: amount.0, decimals: MICRO_DECIMALS };
         Self::Measure { text: format::coins(amount), value }
     }
 
     pub(crate) fn number(number: impl TryInto<i64>) -> Self {
-        let measure = |number: i64| Self::Measure { text: format::number(number), value: number.to_string() };
+        let measure = |number| Self::Measure { text: format::number(number), value: Decimal::whole(number) };
         number.try_into().map_or(Self::Empty, measure)
     }
 
@@ -127,7 +150,7 @@ impl Cell {
     pub(crate) fn duration_ms(ms: Option<i64>) -> Self {
         let measure = |ms| Self::Measure {
             text: format::duration_ms(ms),
-            value: format::decimal(ms, MILLISECOND_DECIMALS),
+            value: Decimal { units: ms, decimals: MILLISECOND_DECIMALS },
         };
         ms.map_or(Self::Empty, measure)
     }

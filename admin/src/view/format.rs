@@ -2,13 +2,15 @@
 
 use std::borrow::Borrow;
 
-use chrono::{DateTime, FixedOffset, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, TimeDelta, Timelike as _, Utc};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::russian::{self, NO_BREAK_SPACE as SPACE};
 pub(crate) use flysk_domain::russian::{number, roubles};
 
-/// Offset of Moscow, which has no daylight saving time, in seconds.
-const MOSCOW_OFFSET_S: i32 = 3 * 3_600;
+/// Offset of Moscow, which has no daylight saving time.
+const MOSCOW_OFFSET: TimeDelta = TimeDelta::hours(3);
+/// Length of a time as text, bytes.
+const TIME_BYTES: usize = "2026-11-30 11:05:12 UTC".len();
 
 /// `1 500 FC`, `962,5 FC`.
 pub(crate) fn coins(amount: MicroCoins) -> String {
@@ -29,15 +31,50 @@ pub(crate) fn decimal(units: i64, decimals: u32) -> String {
 /// `30.11.2026 14:05:12` in Moscow.
 pub(crate) fn moscow(time: impl Borrow<DateTime<Utc>>) -> String {
     let time = time.borrow();
-    match FixedOffset::east_opt(MOSCOW_OFFSET_S) {
-        Some(offset) => time.with_timezone(&offset).format("%d.%m.%Y %H:%M:%S").to_string(),
-        None => utc(time),
+    let Some(local) = time.naive_utc().checked_add_signed(MOSCOW_OFFSET) else { return utc(time) };
+    match year_of(local) {
+        Some(year) => written([(local.day(), 2), (local.month(), 2), (year, 4)], '.', local),
+        None => local.format("%d.%m.%Y %H:%M:%S").to_string(),
     }
 }
 
 /// `2026-11-30 11:05:12 UTC`.
 pub(crate) fn utc(time: impl Borrow<DateTime<Utc>>) -> String {
-    time.borrow().format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    let time = time.borrow().naive_utc();
+    match year_of(time) {
+        Some(year) => written([(year, 4), (time.month(), 2), (time.day(), 2)], '-', time) + " UTC",
+        None => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    }
+}
+
+/// The year, if it has four digits, as all years of the database.
+fn year_of(time: NaiveDateTime) -> Option<u32> {
+    u32::try_from(time.year()).ok().filter(|year| *year <= 9_999)
+}
+
+/// A date, of three numbers with their digits, and the time of its day. A page has hundreds of times, and chrono reads
+/// its pattern anew for each of them.
+fn written(date: [(u32, u32); 3], separator: char, time: NaiveDateTime) -> String {
+    let mut text = String::with_capacity(TIME_BYTES);
+    for (place, (number, digits)) in date.into_iter().enumerate() {
+        if place > 0 {
+            text.push(separator);
+        }
+        push_digits(&mut text, number, digits);
+    }
+    for (before, number) in [(' ', time.hour()), (':', time.minute()), (':', time.second())] {
+        text.push(before);
+        push_digits(&mut text, number, 2);
+    }
+    text
+}
+
+/// Appends the last `digits` digits of a number.
+fn push_digits(text: &mut String, number: u32, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        text.extend(char::from_digit(digit, 10));
+    }
 }
 
 /// `350 мс`, `12,4 с`, `3 мин 5 с`, `2 ч 10 мин`.
@@ -61,6 +98,13 @@ mod tests {
         let time = DateTime::from_timestamp(1_796_000_000, 0).unwrap();
         assert_eq!(utc(time), "2026-11-30 00:53:20 UTC");
         assert_eq!(moscow(time), "30.11.2026 03:53:20");
+        // The last moment of a year in Moscow and the next one, a leap day, and the edges of four digits.
+        for second in [1_798_750_799, 1_798_750_800, 1_709_208_000, -30_610_224_000, 253_402_300_799] {
+            let time = DateTime::from_timestamp(second, 999_999_000).unwrap();
+            let local = time + TimeDelta::hours(3);
+            assert_eq!(moscow(time), local.format("%d.%m.%Y %H:%M:%S").to_string());
+            assert_eq!(utc(time), time.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+        }
     }
 
     #[test]

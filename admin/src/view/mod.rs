@@ -12,10 +12,10 @@ pub(crate) mod labels;
 pub(crate) mod sparkline;
 pub(crate) mod table;
 
-pub(crate) use cell::{Cell, Tone};
+pub(crate) use cell::{Cell, Decimal, Tone};
 pub(crate) use delivery_errors::delivery_error;
 pub(crate) use detail::{DetailPage, Section};
 pub(crate) use form::{Field, Form};
 pub(crate) use kept::KeptField;
 pub(crate) use labels::Labeled;
-pub(crate) use table::{Direction, Heading, Row, SortLink, Table};
+pub(crate) use table::{Direction, Heading, RenderedTable, Row, Rows, SortLink, Table};

@@ -1,11 +1,32 @@
 //! Tables.
 
+use askama::Template;
+
 use super::Cell;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) head: Vec<Heading>,
     pub(crate) rows: Vec<Row>,
+}
+
+/// A table whose rows are rendered already.
+#[derive(Debug)]
+pub(crate) struct RenderedTable {
+    pub(crate) head: Vec<Heading>,
+    /// HTML of [`Rows`], of all rows.
+    pub(crate) body: String,
+    /// Whether rows can be ticked.
+    pub(crate) has_ticks: bool,
+}
+
+/// Rows of a table as HTML.
+#[derive(Debug, Template)]
+#[template(path = "rows.html")]
+pub(crate) struct Rows<'a> {
+    pub(crate) rows: &'a [Row],
+    /// Whether the table has a column of check boxes.
+    pub(crate) has_ticks: bool,
 }
 
 /// Heading of a column.
@@ -86,6 +107,26 @@ impl Table {
     pub(crate) fn has_ticks(&self) -> bool {
         self.rows.iter().any(|row| row.tick.is_some())
     }
+
+    /// The rows, for the template.
+    pub(crate) fn body(&self) -> Rows<'_> {
+        Rows { rows: &self.rows, has_ticks: self.has_ticks() }
+    }
+}
+
+/// What the template of a [`Table`] asks for.
+impl RenderedTable {
+    pub(crate) const fn has_ticks(&self) -> bool {
+        self.has_ticks
+    }
+
+    pub(crate) fn body(&self) -> &str {
+        &self.body
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.body.is_empty()
+    }
 }
 
 impl Row {
@@ -104,5 +145,28 @@ impl Row {
     pub(crate) fn with_tick(mut self, id: Option<String>) -> Self {
         self.tick = id;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(ticks: [Option<&str>; 2]) -> Table {
+        let row = |tick: Option<&str>| {
+            Row::linked("/x", vec![Cell::text("<b>"), Cell::number(7)]).with_tick(tick.map(str::to_owned))
+        };
+        Table::new(&["a", "b"], ticks.map(row).into())
+    }
+
+    #[test]
+    fn rows_have_a_check_box_or_its_place_if_one_of_them_can_be_ticked() {
+        let html = |ticks| table(ticks).body().to_string();
+        let plain = html([None, None]);
+        let row = "\n<tr data-href=\"/x\"><td>&#60;b&#62;</td><td class=\"amount\">7</td></tr>";
+        assert_eq!(plain, row.repeat(2));
+        let ticked = html([None, Some("job_1")]);
+        assert_eq!(ticked.matches("<td class=\"tick\">").count(), 2);
+        assert_eq!(ticked.matches("name=\"row\" value=\"job_1\"").count(), 1);
     }
 }
