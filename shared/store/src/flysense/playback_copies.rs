@@ -6,6 +6,7 @@ use flysk_domain::flysense::failure_cause::FailureCause;
 use flysk_domain::id::{AccountId, TranscriptionId};
 
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -167,6 +168,19 @@ pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> St
         .bind(limit)
         .fetch_all(conn)
         .await?)
+}
+
+/// Those of the transcriptions that have a row, in any state.
+pub async fn list_known(conn: &mut Conn, ids: &[TranscriptionId]) -> StoreResult<Vec<TranscriptionId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(
+        "SELECT transcription_id FROM flysense_playback_copies WHERE transcription_id",
+    );
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    let known: Vec<String> = query.build_query_scalar().fetch_all(conn).await?;
+    Ok(known.iter().filter_map(|id| id.parse().ok()).collect())
 }
 
 /// Deletes the row of a copy that is still expired.

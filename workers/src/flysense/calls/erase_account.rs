@@ -13,7 +13,7 @@ use flysk_store::admin::erasures::{self, Erasure};
 use flysk_store::flysense::erasure::ListedCall;
 use flysk_store::repeat_contended;
 
-use super::audio_storage;
+use super::{audio_storage, prepare_playback};
 use crate::App;
 use crate::job_error::IntoJobError;
 
@@ -131,10 +131,10 @@ async fn delete_objects(app: &App, listed: &[ListedCall]) -> Result<u64, JobErro
     let storage = app.storage()?;
     let mut deleted = 0;
     for call in listed {
-        if let Some(key) = &call.copy_key {
-            storage.delete(key).await.map_err(IntoJobError::into_job_error)?;
-            deleted += 1;
-        }
+        // A copy that was begun again has an object of which its row does not tell.
+        let key = prepare_playback::object_key(call.id);
+        storage.delete(&key).await.map_err(IntoJobError::into_job_error)?;
+        deleted += u64::from(call.copy_key.is_some());
         let folder = audio_storage::folder(call.id);
         loop {
             let page = storage.list(&folder, None).await.map_err(IntoJobError::into_job_error)?;

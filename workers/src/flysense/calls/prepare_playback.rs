@@ -18,6 +18,7 @@ use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::failure_cause::FailureCause;
 use flysk_domain::flysense::media_type::{Beginning, HEAD_LEN, tell};
 use flysk_domain::flysense::playability::plays_in_browsers;
+use flysk_domain::id::TranscriptionId;
 use flysk_domain::{Randomness as _, SystemRandomness};
 use flysk_jobs::flysense::calls::PreparePlayback;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
@@ -39,6 +40,11 @@ pub(super) const KEY_PREFIX: &str = "playback/";
 const COPY_TTL: Duration = Duration::days(3);
 /// Time after which a failed copy may be tried again.
 const RETRY_AFTER: Duration = Duration::minutes(10);
+
+/// Key of the copy of a call's recording, the same for each copy of it.
+pub(super) fn object_key(id: TranscriptionId) -> String {
+    format!("{KEY_PREFIX}{id}")
+}
 
 /// Why there is no copy.
 type Failure = (FailureCode, Option<FailureCause>);
@@ -201,7 +207,7 @@ async fn store(
     flysense: &FlySense,
     file: &PlayableFile,
 ) -> JobResult {
-    let key = format!("{KEY_PREFIX}{}", job.transcription_id);
+    let key = object_key(job.transcription_id);
     let bytes = fs::metadata(&file.path).await.map_err(scratch_error)?.len();
     let stored = flysense.storage.put_file(&key, &file.path, file.media_type).await;
     stored.map_err(IntoJobError::into_job_error)?;

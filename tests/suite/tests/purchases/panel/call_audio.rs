@@ -3,10 +3,11 @@
 use chrono::Duration;
 use flysk_domain::Clock as _;
 use flysk_domain::flysense::call::EntityType;
+use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::roles::Role;
 use flysk_domain::id::{AccountId, EntityId, NoteId, TranscriptionId};
 use flysk_domain::trace::Trace;
-use flysk_jobs::flysense::calls::PreparePlayback;
+use flysk_jobs::flysense::calls::{PreparePlayback, SweepPlayback};
 use flysk_store::flysense::playback_copies::{self, ReadyCopy};
 use flysk_store::flysense::transcriptions::{self, NewTranscription};
 use flysk_store::jobs::JobState;
@@ -125,4 +126,43 @@ async fn without_the_right_no_recording_is_offered(pool: MySqlPool) {
     assert!(!signed.page(&format!("/calls/{id}")).await.contains("/listen"));
     signed.refused(&format!("/calls/{id}/listen"), &[REASON], 403).await;
     assert!(panel.app.jobs_of::<PreparePlayback>(JobState::Queued).await.is_empty());
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_copy_goes_with_its_row_and_one_without_a_row_after_half_an_hour(pool: MySqlPool) {
+    let (panel, storage) = Panel::open_with_storage(pool).await;
+    let keys = || storage.state.objects().unwrap().into_iter().map(|object| object.key).collect::<Vec<_>>();
+    let sweep = async || {
+        panel.app.enqueue(&SweepPlayback {}).await;
+        panel.app.run_due_jobs().await;
+    };
+    let now = panel.app.clock.now();
+    let copied = async |note| {
+        let id = insert_note(&panel, EntityId(7), NoteId(note), "call").await;
+        let until = now + Duration::hours(1);
+        let mut conn = panel.app.conn().await;
+        playback_copies::begin(&mut conn, id, AccountId(ACCOUNT), until, now).await.unwrap();
+        drop(conn);
+        store_copy(&panel, id).await;
+        id
+    };
+    // A copy that was begun again, and whose recording was gone by then: its row does not tell the object any more.
+    let lost = copied(71).await;
+    let mut conn = panel.app.conn().await;
+    playback_copies::begin(&mut conn, lost, AccountId(ACCOUNT), now + Duration::hours(1), now).await.unwrap();
+    let failure = (FailureCode::RecordingUnavailable, None);
+    playback_copies::fail(&mut conn, lost, failure, now + Duration::minutes(10), now).await.unwrap();
+    drop(conn);
+    let kept = copied(72).await;
+    // A job that died before it named its object, or outlived its call.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let unnamed = format!("playback/{}", TranscriptionId::generate(&panel.app.clock));
+    let objects = panel.app.executor.app().storage().unwrap();
+    objects.put_file(&unnamed, file.path(), "audio/mpeg").await.unwrap();
+
+    sweep().await;
+    assert_eq!(keys().len(), 3, "its time is not over, and the other may be named soon");
+    panel.app.clock.advance(Duration::minutes(31));
+    sweep().await;
+    assert_eq!(keys(), [format!("playback/{kept}")]);
 }
