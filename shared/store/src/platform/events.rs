@@ -238,23 +238,29 @@ pub async fn end_waiting(
     Ok(())
 }
 
-/// Updates the number of attempts and the state of an event.
+/// Counts the attempt number `attempt` of a waiting event and sets its state; `false`, and nothing changes, if the event does not
+/// wait any more, or another run has recorded the attempt. Two jobs may deliver an event at the same time: a late answer must not
+/// reopen an event that has ended, because later ones have been sent since.
 pub async fn write_attempted(
     conn: &mut Conn,
     id: EventId,
-    attempts: u32,
+    attempt: u32,
     state: EventState,
     now: DateTime<Utc>,
-) -> StoreResult<()> {
+) -> StoreResult<bool> {
     let settled_at = (state != EventState::Waiting).then_some(now);
-    sqlx::query("UPDATE lifecycle_events SET attempts = ?, state = ?, settled_at = ? WHERE id = ?")
-        .bind(attempts)
-        .bind(state.as_str())
-        .bind(settled_at)
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
-    Ok(())
+    let written = sqlx::query(
+        "UPDATE lifecycle_events SET attempts = ?, state = ?, settled_at = ?
+         WHERE id = ? AND state = 'waiting' AND attempts = ?",
+    )
+    .bind(attempt)
+    .bind(state.as_str())
+    .bind(settled_at)
+    .bind(id.to_string())
+    .bind(attempt.saturating_sub(1))
+    .execute(conn)
+    .await?;
+    Ok(written.rows_affected() > 0)
 }
 
 /// Locks an event until the transaction ends; `false` if another transaction has locked it, for which nobody waits, or it is gone. On

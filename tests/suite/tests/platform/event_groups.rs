@@ -227,3 +227,38 @@ async fn a_run_that_lost_its_job_does_not_record_its_delivery(pool: MySqlPool) {
     app.run_due_jobs().await;
     assert_eq!(recorded(&app).await, [("delivered".to_owned(), 2, "none,204".to_owned())]);
 }
+
+/// A replay during an attempt, or the end of the event before, queues a second job of an event. What the slower one hears last does
+/// not reopen the event: later events of the install have been sent since.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_late_failure_does_not_reopen_a_delivered_event(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.vendor.control.clear_calls();
+    let slow = queue_events(&app, 1).await[0];
+    app.vendor.control.script(Script::next("/events", ill()).delayed(2_000));
+    let deliver_again = async {
+        let sent = async {
+            while app.vendor.control.calls_to("POST", "/events").is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(WAIT_TIMEOUT, sent).await.unwrap();
+        let event: String = sqlx::query_scalar("SELECT id FROM lifecycle_events WHERE account_id = 7")
+            .fetch_one(&app.pool)
+            .await
+            .unwrap();
+        let delivery = DeliverEvent::new(app.widget().await.id, event.parse().unwrap());
+        let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
+        let fast = unit.enqueue(&delivery).await.unwrap().expect("the first job does not wait any more");
+        unit.commit().await.unwrap();
+        run_together(&app, &[fast]).await
+    };
+    let (late, ended) = tokio::join!(app.executor.execute(slow), deliver_again);
+    assert_eq!(ended, [ExecutionResult::Finished(Ok(JobOutcome::Done))]);
+    assert!(matches!(late.unwrap(), ExecutionResult::Finished(Ok(JobOutcome::Skip(_)))));
+    assert_eq!(recorded(&app).await, [("delivered".to_owned(), 1, "204".to_owned())]);
+
+    app.advance(TimeDelta::minutes(1));
+    app.run_due_jobs().await;
+    assert_eq!(app.vendor.control.calls_to("POST", "/events").len(), 2, "it is not sent again");
+}

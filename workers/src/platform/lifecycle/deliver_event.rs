@@ -35,6 +35,8 @@ use crate::App;
 /// Error of an attempt whose worker stopped.
 const INTERRUPTED: &str =
     "the worker stopped before the response arrived: the backend may have received the event";
+/// Two jobs delivered an event at the same time, and this one was the later one.
+const RECORDED_ELSEWHERE: &str = "another run has recorded the delivery";
 /// Delay before an event is sent again whose delivery could not be recorded because a row stayed locked: the first one of the
 /// ordinary schedule.
 const RECORD_RETRY_DELAY: Duration = Duration::from_secs(10);
@@ -118,9 +120,11 @@ impl JobHandler<App> for DeliverEvent {
             answer_head: None,
             interrupted: true,
         };
-        attempts::insert(unit, event.widget_id, event.id, &log).await?;
         let now = unit.now();
-        Ok(events::write_attempted(unit, event.id, log.attempt, EventState::Waiting, now).await?)
+        if events::write_attempted(unit, event.id, log.attempt, EventState::Waiting, now).await? {
+            attempts::insert(unit, event.widget_id, event.id, &log).await?;
+        }
+        Ok(())
     }
 }
 
@@ -205,9 +209,7 @@ async fn end_cleanly(
     let ended = EndedDelivery { event, log, state, trace: run.trace().clone() };
     match app.deliveries.end(ended).await {
         Ok(()) => Ok(JobOutcome::Done),
-        Err(StoreError::WrongState { what: WAITING_EVENT }) => {
-            Ok(JobOutcome::skip("another run has recorded the delivery"))
-        }
+        Err(StoreError::WrongState { what: WAITING_EVENT }) => Ok(JobOutcome::skip(RECORDED_ELSEWHERE)),
         // Lost races were repeated by the group.
         Err(error) => Err(JobError::from(error).wait_if_rolled_back(RECORD_RETRY_DELAY)),
     }
@@ -229,20 +231,21 @@ async fn record_attempt(
 ) -> JobResult {
     let delays = delays_of(widget);
     let next = decide_retry(sent.answer, sent.log.attempt, delays);
-    let now = run.now();
+    let state = match next {
+        RetryDecision::Delivered => EventState::Delivered,
+        RetryDecision::Refused => EventState::Refused,
+        RetryDecision::Failed | RetryDecision::Retry(_) => EventState::Waiting,
+    };
     let mut unit = run.begin().await?;
+    if !events::write_attempted(&mut unit, event.id, sent.log.attempt, state, run.now()).await? {
+        return Ok(JobOutcome::skip(RECORDED_ELSEWHERE));
+    }
     attempts::insert(&mut unit, event.widget_id, event.id, &sent.log).await?;
     if let Some(worked) = endpoint_worked(sent.answer, next)
         && !(worked && endpoint.breaker == Breaker::default())
     {
         update_breaker(&mut unit, widget, endpoint, worked).await?;
     }
-    let state = match next {
-        RetryDecision::Delivered => EventState::Delivered,
-        RetryDecision::Refused => EventState::Refused,
-        RetryDecision::Failed | RetryDecision::Retry(_) => EventState::Waiting,
-    };
-    events::write_attempted(&mut unit, event.id, sent.log.attempt, state, now).await?;
     match next {
         RetryDecision::Retry(after) => {
             unit.commit().await?;
