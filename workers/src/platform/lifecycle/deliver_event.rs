@@ -24,6 +24,7 @@ use flysk_store::platform::endpoints;
 use flysk_store::platform::events::{self, Event, EventState, WAITING_EVENT};
 use flysk_store::platform::widgets::Widget;
 use flysk_store::{StoreError, repeat_contended};
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::credentials::EventCredentials;
@@ -40,6 +41,10 @@ const RECORDED_ELSEWHERE: &str = "another run has recorded the delivery";
 /// Delay before an event is sent again whose delivery could not be recorded because a row stayed locked: the first one of the
 /// ordinary schedule.
 const RECORD_RETRY_DELAY: Duration = Duration::from_secs(10);
+/// What the log of an attempt has instead of a secret.
+const MASK: &str = "…";
+/// So many characters of a secret tell nothing about it.
+const MIN_CUT_LEN: usize = 4;
 /// Number of waiting events from which on the delay until the next check does not grow any more.
 const MAX_RECHECK_POSITIONS: u32 = 60;
 
@@ -157,7 +162,10 @@ async fn send(
     let took_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
     let answer = classify(&result);
     let (status, error, head) = match result {
-        Ok(response) => (Some(response.status), None, Some(masked(response.text(), pay_link.as_ref()))),
+        Ok(response) => {
+            let head = masked(response.text(), credentials, pay_link.as_ref());
+            (Some(response.status), None, Some(head))
+        }
         Err(error) => (None, Some(error.to_string()), None),
     };
     metrics::histogram!("flysk_event_delivery_seconds").record(started.elapsed().as_secs_f64());
@@ -165,13 +173,24 @@ async fn send(
     Ok(Sent { log, answer })
 }
 
-/// The beginning of an answer for the log. A backend that repeats what it got must not put the permission to pay there.
-fn masked(head: String, pay_link: Option<&Url>) -> String {
+/// The beginning of an answer for the log, which operators and vendors read. A backend that repeats what it got must put there
+/// neither the permission to pay nor its project token.
+fn masked(head: String, credentials: &EventCredentials, pay_link: Option<&Url>) -> String {
     let signature = pay_link.and_then(Url::path_segments).and_then(|mut parts| parts.next_back());
-    match signature {
-        Some(signature) if head.contains(signature) => head.replace(signature, "…"),
-        _ => head,
+    let token = credentials.project_token.as_ref().map(SecretString::expose_secret);
+    let secrets = signature.into_iter().chain(token).filter(|secret| !secret.is_empty());
+    secrets.fold(head, mask)
+}
+
+/// Replaces a secret, also one that the end of the text cuts.
+fn mask(text: String, secret: &str) -> String {
+    let mut text = if text.contains(secret) { text.replace(secret, MASK) } else { text };
+    let is_cut = |length: &usize| secret.get(..*length).is_some_and(|beginning| text.ends_with(beginning));
+    if let Some(length) = (MIN_CUT_LEN..secret.len()).rev().find(is_cut) {
+        text.truncate(text.len() - length);
+        text.push_str(MASK);
     }
+    text
 }
 
 fn classify(result: &Result<Response, OutboundError>) -> DeliveryResponse {
@@ -311,5 +330,25 @@ fn attempt_summary(log: &Attempt) -> String {
         (Some(status), _) => format!("status {status}"),
         (None, Some(error)) => error.clone(),
         (None, None) => "no answer".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_repeats_the_request_shows_no_secrets() {
+        let credentials =
+            EventCredentials { project_token: Some("pt_0123456789".into()), event_secrets: Vec::new() };
+        let link: Url = "https://example.com/pay/7/signature01".parse().unwrap();
+        let of = |head: &str| masked(head.to_owned(), &credentials, Some(&link));
+        assert_eq!(of("{\"X-Project-Token\":\"pt_0123456789\"}"), "{\"X-Project-Token\":\"…\"}");
+        assert_eq!(of("pay/7/signature01, pt_0123456789"), "pay/7/…, …");
+        assert_eq!(of("the token is pt_012345678"), "the token is …", "cut by the limit of the log");
+        assert_eq!(of("the link is pay/7/signatu"), "the link is pay/7/…");
+        assert_eq!(of("received, pt"), "received, pt");
+        let none = EventCredentials { project_token: None, event_secrets: Vec::new() };
+        assert_eq!(masked("pt_0123456789".to_owned(), &none, None), "pt_0123456789");
     }
 }
