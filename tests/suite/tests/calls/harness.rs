@@ -97,7 +97,12 @@ impl TestApp {
 
     /// Executor of another worker of the same deployment with another key ring.
     pub(crate) async fn executor_with_ring(&self, ring: &str) -> Executor<App> {
-        executor(&self.env.clone().with("FLYSK_KEYRING", ring), self.executor.outbox()).await
+        self.executor_with("FLYSK_KEYRING", ring).await
+    }
+
+    /// Executor of another worker of the same deployment with another value of a variable.
+    pub(crate) async fn executor_with(&self, name: &str, value: &str) -> Executor<App> {
+        executor(&self.env.clone().with(name, value), self.executor.outbox()).await
     }
 
     pub(crate) async fn account(&self) -> AccountRow {

@@ -2,10 +2,22 @@
 
 use std::time::Duration;
 
+use flysk_domain::Clock as _;
+use flysk_domain::flysense::call::EntityType;
+use flysk_domain::flysense::roles::Role;
+use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId};
+use flysk_domain::trace::Trace;
+use flysk_jobs::flysense::calls::PollRecognition;
+use flysk_queue::{EphemeralHandler, NextRun};
 use flysk_simulators::speechkit::Behaviour;
 use flysk_simulators::{Act, Script};
+use flysk_store::flysense::transcriptions::{self, NewTranscription};
+use flysk_suite::environment::{ACCOUNT, LEAD};
+use flysk_workers::App;
 use serde_json::json;
+use sqlx::MySqlPool;
 
+use crate::harness::TestApp;
 use crate::recordings::bucket_gets_empty;
 use crate::start_env;
 
@@ -55,4 +67,47 @@ async fn an_unresponsive_recognizer_fails_the_call_at_its_deadline() -> anyhow::
     client.wait_for_payment(&call.id, "free", WAIT_TIMEOUT).await?;
     bucket_gets_empty(&env).await?;
     env.stop()
+}
+
+/// After a loss of Redis, a second poll of a call may begin before the first one is answered. What the slower one learns of an operation
+/// that was replaced meanwhile does not break its successor, which is paid for.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_late_answer_about_an_earlier_operation_changes_nothing(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let id = TranscriptionId::generate(&app.clock);
+    let new = NewTranscription {
+        id,
+        account_id: AccountId(ACCOUNT),
+        install_id: InstallId::generate(&app.clock),
+        entity_type: EntityType::Lead,
+        entity_id: EntityId(LEAD),
+        note_id: NoteId(70),
+        requested_by: None,
+        left_channel: Role::Operator,
+        trace: &Trace { correlation_id: "call".to_owned(), traceparent: None },
+        now: app.clock.now(),
+    };
+    transcriptions::insert(&mut app.pool.acquire().await.unwrap(), &new).await.unwrap();
+    let begun = "UPDATE transcriptions SET state = 'recognizing', operation_id = 'first', submits = 1";
+    sqlx::query(begun).execute(&app.pool).await.unwrap();
+
+    // The simulator answers what it is told to, whatever it simulates.
+    let aborted = json!({ "id": "first", "done": true, "error": { "code": 14, "message": "not today" } });
+    let act = Act::Answer { status: 200, headers: Vec::new(), body: aborted.to_string() };
+    app.amocrm.control.script(Script::next("/operations/first", act).delayed(1_000));
+    let worker = app.executor_with("FLYSK_SPEECHKIT_OPERATION_URL", &app.amocrm.url).await;
+    let ordered_again = async {
+        while app.asked("GET", "/operations/first") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let replaced = "UPDATE transcriptions SET operation_id = 'second', submits = 2";
+        sqlx::query(replaced).execute(&app.pool).await.unwrap();
+    };
+    let key = format!("{ACCOUNT}/{id}");
+    let poll = <PollRecognition as EphemeralHandler<App>>::handle(&key, worker.app());
+    let (polled, ()) = tokio::join!(tokio::time::timeout(WAIT_TIMEOUT, poll), ordered_again);
+    assert!(matches!(polled.unwrap(), Ok(NextRun::Stop)));
+    let call: (String, String) =
+        sqlx::query_as("SELECT state, operation_id FROM transcriptions").fetch_one(&app.pool).await.unwrap();
+    assert_eq!(call, ("recognizing".to_owned(), "second".to_owned()));
 }

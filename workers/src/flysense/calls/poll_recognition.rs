@@ -109,7 +109,11 @@ async fn finish_recognition(
     let write = || async {
         let mut unit = app.outbox.begin(call.trace()).await?;
         match transcriptions::lock(&mut unit, call.account_id, call.id).await? {
-            Some(now) if now.state == call.state && now.run == call.run => {}
+            // After a loss of Redis, two polls may run at once, and the slower one may know of an earlier operation only.
+            Some(now)
+                if now.state == call.state
+                    && now.run == call.run
+                    && now.operation_id == call.operation_id => {}
             _ => return Ok(false),
         }
         write_result(app, &mut unit, call, event, to).await?;
