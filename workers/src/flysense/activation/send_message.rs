@@ -15,6 +15,7 @@ use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitO
 use flysk_services::activation::{open_message, write_letter_instead};
 use flysk_store::flysense::activation::bindings;
 use flysk_store::flysense::activation::messages::{self, MessageRow};
+use flysk_store::repeat_contended;
 
 use super::BotAccess;
 use super::bots::{bot_rate, chat_rate, not_configured};
@@ -91,33 +92,23 @@ async fn on_error(
     message: &MessageRow,
     error: &MessengerError,
 ) -> JobResult {
-    let messenger = message.messenger;
     match (error.outcome(), error.refusal()) {
         (FailureAction::Unknown, _) => {
             tracing::warn!(message.id = %id, error = %error, "it is unknown whether a message was sent");
             end(run, id, MessageState::Unknown).await
         }
         (FailureAction::GiveUp, Some(RefusalKind::Unreachable)) => {
-            let mut unit = run.begin().await?;
-            let (chat_id, now) = (message.chat_id, run.now());
-            let is_written = write_letter_instead(&mut unit, id).await?;
-            let state = if is_written { MessageState::Waiting } else { MessageState::Unreachable };
-            messages::set_state(&mut unit, id, MessageState::Sending, state, now).await?;
-            bindings::set_state_of_chat(&mut unit, messenger, chat_id, BindingState::Blocked, now).await?;
-            run.done(unit).await
+            repeat_contended(|| end_unreachable(run, id, message)).await
         }
         (FailureAction::GiveUp, _) => {
             tracing::error!(message.id = %id, error = %error, "a message was refused");
             end(run, id, MessageState::Refused).await
         }
         (action @ (FailureAction::Wait { .. } | FailureAction::Retry { .. }), _) => {
-            let mut unit = run.begin().await?;
-            messages::set_state(&mut unit, id, MessageState::Sending, MessageState::Waiting, run.now())
-                .await?;
-            unit.commit().await?;
+            repeat_contended(|| wait_again(run, id)).await?;
             if matches!(action, FailureAction::Wait { .. }) {
                 let pause = action.after().unwrap_or(DEFAULT_PAUSE);
-                app.limits.block(messenger.code(), pause).await;
+                app.limits.block(message.messenger.code(), pause).await;
                 return Err(JobError::Wait { after: pause, reason: error.to_string() });
             }
             Err(job_error(action, error))
@@ -125,10 +116,32 @@ async fn on_error(
     }
 }
 
+/// Ends the message with its job. What follows an answer is repeated here, because a retried handler would not know the answer.
 async fn end(run: &JobContext, id: BotMessageId, state: MessageState) -> JobResult {
+    repeat_contended(|| async {
+        let mut unit = run.begin().await?;
+        messages::set_state(&mut unit, id, MessageState::Sending, state, run.now()).await?;
+        run.done(unit).await
+    })
+    .await
+}
+
+/// The person is not reached in this dialogue: a letter replaces the message if there is an address.
+async fn end_unreachable(run: &JobContext, id: BotMessageId, message: &MessageRow) -> JobResult {
+    let (messenger, chat_id, now) = (message.messenger, message.chat_id, run.now());
     let mut unit = run.begin().await?;
-    messages::set_state(&mut unit, id, MessageState::Sending, state, run.now()).await?;
+    let is_written = write_letter_instead(&mut unit, id).await?;
+    let state = if is_written { MessageState::Waiting } else { MessageState::Unreachable };
+    messages::set_state(&mut unit, id, MessageState::Sending, state, now).await?;
+    bindings::set_state_of_chat(&mut unit, messenger, chat_id, BindingState::Blocked, now).await?;
     run.done(unit).await
+}
+
+/// The message was certainly not sent.
+async fn wait_again(run: &JobContext, id: BotMessageId) -> Result<(), JobError> {
+    let mut unit = run.begin().await?;
+    messages::set_state(&mut unit, id, MessageState::Sending, MessageState::Waiting, run.now()).await?;
+    Ok(unit.commit().await?)
 }
 
 /// A message that could not be sent in all attempts.
