@@ -26,6 +26,8 @@ pub struct AccountRow {
     /// Whether FlySense is active in the account.
     #[sqlx(try_from = "TextColumn")]
     pub status: AccountStatus,
+    /// Number of the last lifecycle event that was applied.
+    pub last_event: u64,
     /// Role of the speaker on the left channel of recordings.
     #[sqlx(try_from = "TextColumn")]
     pub left_channel: Role,
@@ -47,8 +49,8 @@ pub struct AccountRow {
 }
 
 const SELECT: &str =
-    "SELECT account_id, install_id, host, status, left_channel, auto, hooks_state, hooks_key, hooks_checked_at,
-            auto_since, reconciled_until, utc_offset_minutes
+    "SELECT account_id, install_id, host, status, last_event, left_channel, auto, hooks_state, hooks_key,
+            hooks_checked_at, auto_since, reconciled_until, utc_offset_minutes
      FROM flysense_accounts WHERE ";
 
 /// Reads one row without a lock; `None` if there is none.
@@ -169,6 +171,26 @@ pub async fn note_event(
         }
     }
     Ok(true)
+}
+
+/// Marks an active account as inactive without an event; `false`, and nothing changes, if it is not active, or an event was applied
+/// after number `last_event`.
+pub async fn deactivate(
+    conn: &mut Conn,
+    account_id: AccountId,
+    last_event: u64,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let deactivated = sqlx::query(
+        "UPDATE flysense_accounts SET status = 'inactive', updated_at = ?
+         WHERE account_id = ? AND status = 'active' AND last_event = ?",
+    )
+    .bind(now)
+    .bind(account_id.0)
+    .bind(last_event)
+    .execute(conn)
+    .await?;
+    Ok(deactivated.rows_affected() > 0)
 }
 
 /// Sets the state of the hook subscription and the key that signed its URL.

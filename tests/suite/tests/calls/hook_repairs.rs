@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use flysk_domain::flysense::account::HooksState;
+use flysk_domain::Clock as _;
+use flysk_domain::flysense::account::{AccountStatus, HooksState};
 use flysk_domain::id::AccountId;
 use flysk_jobs::flysense::calls::ReconcileAccount;
 use flysk_jobs::flysense::hooks::{CheckHooks, CheckHooksDue};
@@ -171,4 +172,31 @@ async fn hooks_move_to_the_new_key_and_none_is_lost(pool: MySqlPool) {
     app.enqueue(&CHECK).await;
     app.run_due_jobs_on(&rotated).await;
     assert_eq!((app.asked("POST", HOOKS), app.asked("DELETE", HOOKS)), (0, 0));
+}
+
+/// All attempts to deliver `deactivate` may fail, as in an outage of the API. Otherwise people stay bound to an account that is gone, and
+/// its erasure waits in vain.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_deactivation_whose_event_was_lost_is_found_by_the_check(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let uninstalled = "UPDATE installs SET status = 'uninstalled', disconnected_at = NOW(6)";
+    sqlx::query(uninstalled).execute(&app.pool).await.unwrap();
+    let told = app.account().await;
+    assert_eq!(told.status, AccountStatus::Active, "no event was delivered");
+    app.run(&CHECK).await;
+    let found = app.account().await;
+    assert_eq!((found.status, found.hooks_state), (AccountStatus::Inactive, HooksState::Unsubscribed));
+    let followed =
+        "SELECT COUNT(*) FROM jobs WHERE kind = 'activation.follow_deactivation' AND state = 'done'";
+    let followed: i64 = sqlx::query_scalar(followed).fetch_one(&app.pool).await.unwrap();
+    assert_eq!(followed, 1);
+
+    // It was installed again, and the event of this came while the platform was asked.
+    let (mut conn, now) = (app.pool.acquire().await.unwrap(), app.clock.now());
+    let (id, host, sequence) = (AccountId(ACCOUNT), &told.host, told.last_event + 3);
+    let active = AccountStatus::Active;
+    assert!(accounts::note_event(&mut conn, id, told.install_id, host, active, sequence, now).await.unwrap());
+    assert!(!accounts::deactivate(&mut conn, id, told.last_event, now).await.unwrap());
+    drop(conn);
+    assert_eq!(app.account().await.status, AccountStatus::Active);
 }
