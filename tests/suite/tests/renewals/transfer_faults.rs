@@ -119,6 +119,19 @@ struct Stored {
     _scratch: tempfile::TempDir,
 }
 
+/// An erasure forgets the bank's link. Otherwise the document would be looked for every five minutes, for ever, before those of others.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_document_whose_link_was_erased_is_not_wanted_any_more(pool: MySqlPool) {
+    let Stored { firm, storage: _storage, _scratch } = Firm::open_with_storage(pool).await;
+    let asked = firm.ask().await;
+    firm.subscriber.run_due().await;
+    let erased = "UPDATE transfer_invoices SET pdf_state = 'wanted', pdf_url_sealed = NULL";
+    sqlx::query(erased).execute(&firm.subscriber.sandbox.pool).await.unwrap();
+    firm.enqueue(&TransfersDue {}).await;
+    firm.subscriber.run_due().await;
+    assert_eq!(firm.invoice(asked.id).await.pdf_state, PdfState::Lost);
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn every_job_of_transfers_runs_again_without_changing_anything(pool: MySqlPool) {
     let Stored { firm, storage, _scratch } = Firm::open_with_storage(pool).await;

@@ -27,11 +27,15 @@ impl JobHandler<App> for FetchTransferDocument {
         let found = transfers::find_transfer_invoice(&mut conn, self.transfer_invoice_id).await?;
         drop(conn);
         let Some(invoice) = found else { return Ok(JobOutcome::skip("the invoice is gone")) };
-        let (PdfState::Wanted, Some(sealed)) = (invoice.pdf_state, invoice.pdf_url_sealed.as_deref()) else {
+        if invoice.pdf_state != PdfState::Wanted {
             return Ok(JobOutcome::skip("the document is not wanted any more"));
-        };
+        }
         let has_ended = run.now() - invoice.created_at > LINK_TTL;
-        let Some((bank, _)) = app.t_api_of(invoice.vendor_id).await?.filter(|_| !has_ended) else {
+        // An erasure forgets the link and leaves the state.
+        let Some(sealed) = invoice.pdf_url_sealed.as_deref().filter(|_| !has_ended) else {
+            return end(run, &invoice, PdfState::Lost, None).await;
+        };
+        let Some((bank, _)) = app.t_api_of(invoice.vendor_id).await? else {
             return end(run, &invoice, PdfState::Lost, None).await;
         };
         let url = app.keyring.open(sealed, &aad::transfer_pdf_url(invoice.id));
