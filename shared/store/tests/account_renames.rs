@@ -49,3 +49,15 @@ async fn a_former_domain_or_name_is_kept_and_found_until_it_is_erased(pool: MySq
     assert_eq!(list, [rename(3, "second.amocrm.ru", ""), rename(2, "first.amocrm.ru", "")]);
     assert_eq!(account_renames::prune(&mut conn, day(3), 10).await.unwrap(), 1);
 }
+
+/// amoCRM promises no limit. Without the account nobody of it could install a widget.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_name_that_is_too_long_is_cut_and_is_the_same_name_the_next_time(pool: MySqlPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (long, cut) = ("Ы".repeat(300), "Ы".repeat(255));
+    learn(&mut conn, "first.amocrm.ru", &long, day(0)).await;
+    learn(&mut conn, "first.amocrm.ru", &long, day(1)).await;
+    learn(&mut conn, "first.amocrm.ru", "Ромашка", day(2)).await;
+    let list = account_renames::list_before(&mut conn, Crm::Amocrm, ACCOUNT, day(9), 10).await.unwrap();
+    assert_eq!(list, [rename(2, "first.amocrm.ru", &cut)]);
+}

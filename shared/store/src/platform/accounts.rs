@@ -9,6 +9,9 @@ use super::account_renames;
 use super::cache_invalidations::{self, Subject};
 use crate::{Conn, StoreResult};
 
+/// Length of the columns of names.
+const MAX_NAME_CHARS: usize = 255;
+
 /// An amoCRM account.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Account {
@@ -44,10 +47,12 @@ pub struct AccountUpdate<'a> {
     pub at: DateTime<Utc>,
 }
 
-/// Inserts or updates an account; data older than the stored data is ignored. A former domain or name is kept.
+/// Inserts or updates an account; data older than the stored data is ignored. A former domain or name is kept. A name that is too
+/// long is cut: whoever chose it must not prevent an install.
 pub async fn upsert(conn: &mut Conn, update: &AccountUpdate<'_>) -> StoreResult<()> {
     let account = (update.crm, update.id);
-    account_renames::record(conn, account, update.host, Some(update.name), update.at).await?;
+    let name: String = update.name.chars().take(MAX_NAME_CHARS).collect();
+    account_renames::record(conn, account, update.host, Some(&name), update.at).await?;
     // Assignments run from left to right: `host_at` is compared before it changes.
     sqlx::query(
         "INSERT INTO accounts (platform, id, host, api_domain, name, utc_offset_minutes, host_at, created_at, updated_at)
@@ -64,7 +69,7 @@ pub async fn upsert(conn: &mut Conn, update: &AccountUpdate<'_>) -> StoreResult<
     .bind(update.id.0)
     .bind(update.host)
     .bind(update.api_domain)
-    .bind(update.name)
+    .bind(&name)
     .bind(update.utc_offset_minutes)
     .bind(update.at)
     .bind(update.at)
