@@ -93,12 +93,19 @@ pub(super) async fn prepare(
         .map_err(|error| JobError::retry(format!("decoding failed: {error}")))
 }
 
-/// Deletes the scratch copies of every run of a call.
-pub(super) async fn delete_local(scratch: &Path, id: TranscriptionId) -> std::io::Result<()> {
+/// Whether audio belongs to a later run than `run`, by its name without the call's id: `2-source`, `2.3-prepared`, `2.source`.
+pub(super) fn is_of_later_run(name: &str, run: u32) -> bool {
+    let number = name.split(['.', '-']).next().and_then(|number| number.parse::<u32>().ok());
+    number.is_some_and(|number| number > run)
+}
+
+/// Deletes the scratch copies of a call of every run up to `last_run`.
+pub(super) async fn delete_local(scratch: &Path, id: TranscriptionId, last_run: u32) -> std::io::Result<()> {
     let prefix = format!("{id}-");
     let mut entries = fs::read_dir(scratch).await?;
     while let Some(entry) = entries.next_entry().await? {
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+        let name = entry.file_name();
+        if name.to_string_lossy().strip_prefix(&prefix).is_some_and(|rest| !is_of_later_run(rest, last_run)) {
             // Another stage may have deleted it.
             let _ = fs::remove_file(entry.path()).await;
         }
@@ -124,4 +131,19 @@ pub(super) const fn audio_container(container: Container) -> AudioContainer {
 /// Media type of an object in storage; that of an original recording is unknown.
 pub(super) fn media_type(container: Option<AudioContainer>) -> &'static str {
     container.map_or("application/octet-stream", AudioContainer::media_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audio_of_a_run_that_began_meanwhile_is_told_by_its_name() {
+        for name in ["2-source", "2.3-prepared", "2.source", "2.3.source.part-0badcafe", "10-source"] {
+            assert!(is_of_later_run(name, 1), "{name}");
+        }
+        for name in ["1-source", "1.12-prepared", "2.source", "9.source", "unknown", ""] {
+            assert!(!is_of_later_run(name, 9), "{name}");
+        }
+    }
 }
