@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use flysk_config::Concurrency;
 use flysk_jobs::queues;
 use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::limits::RateLimiter;
@@ -18,6 +20,8 @@ use crate::{App, ephemeral_registry, flysense::calls, registry};
 
 /// Database connections besides those of running jobs: relay, rescuer, lease renewals, ephemeral jobs.
 const SPARE_CONNECTIONS: u32 = 8;
+/// Name of ephemeral jobs, which have a concurrency as queues have.
+const EPHEMERAL: &str = "ephemeral";
 
 /// Opens MySQL, which has the schema, and returns the outbox of a process that only enqueues jobs (commands, scheduler).
 pub async fn open_outbox(config: &Config) -> anyhow::Result<Outbox> {
@@ -59,6 +63,7 @@ impl WorkerProcess {
         names: &[QueueName],
         lease_config: LeaseConfig,
     ) -> anyhow::Result<Self> {
+        check_named_queues(&config.worker.concurrency)?;
         let mut chosen: Vec<QueueName> = if names.is_empty() { queues::ALL.to_vec() } else { names.to_vec() };
         if chosen.contains(&queues::OAUTH) {
             chosen.push(queues::OAUTH_UNVOUCHED);
@@ -80,7 +85,7 @@ impl WorkerProcess {
         tokio::fs::create_dir_all(&config.worker.scratch_dir).await?;
         let options = WorkerOptions {
             ephemeral: if chosen.contains(&queues::CALLS) {
-                config.worker.concurrency.for_queue("ephemeral")
+                config.worker.concurrency.for_queue(EPHEMERAL)
             } else {
                 0
             },
@@ -105,7 +110,39 @@ impl WorkerProcess {
     }
 }
 
+/// Refuses a name that is no queue: its number would have no effect.
+fn check_named_queues(concurrency: &Concurrency) -> anyhow::Result<()> {
+    for name in concurrency.named().filter(|name| *name != EPHEMERAL) {
+        queues::parse(name).context("FLYSK_WORKER_CONCURRENCY")?;
+    }
+    Ok(())
+}
+
 /// Host name, part of the owner's name in leases.
 pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "host".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use flysk_config::{Env, Worker};
+
+    use super::*;
+
+    fn check(value: &str) -> anyhow::Result<()> {
+        let env = Env::default().with("FLYSK_WORKER_CONCURRENCY", value);
+        check_named_queues(&Worker::from_env(&env).unwrap().concurrency)
+    }
+
+    #[test]
+    fn a_number_for_a_queue_that_does_not_exist_is_refused() {
+        check("audio=cores,lifecycle=512,ephemeral=64,*=16").unwrap();
+        let error = format!("{:#}", check("audio=2,lifecicle=512").unwrap_err());
+        assert!(error.contains("FLYSK_WORKER_CONCURRENCY") && error.contains("`lifecicle`"), "{error}");
+    }
+
+    #[test]
+    fn the_default_names_queues_only() {
+        check_named_queues(&Worker::from_env(&Env::default()).unwrap().concurrency).unwrap();
+    }
 }

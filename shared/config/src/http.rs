@@ -24,7 +24,8 @@ const REQUEST_TIMEOUT_MS: Variable = Variable::with_default(
     "FLYSK_REQUEST_TIMEOUT_MS",
     "15000",
     "Time limit of one request, in milliseconds; a slower one is answered with 503. Requests of the amoCRM gateway have\n\
-     FLYSK_AMOCRM_TIMEOUT_MS instead; the stream of a recording must begin within this limit.",
+     FLYSK_AMOCRM_TIMEOUT_MS instead, POST /v1/pauth has at least a minute; the stream of a recording must begin within\n\
+     this limit.",
 );
 const MAX_BODY_BYTES: Variable = Variable::with_default(
     "FLYSK_MAX_BODY_BYTES",

@@ -102,6 +102,7 @@ const FILE_HEADER: &str = "\
 #
 # No process reads this file. Copy it to `.env` and pass it to your container or process manager, or to a shell:
 # set -a; . ./.env; set +a
+# For a shell and for Compose, put a value with spaces, `<`, `;` or `$` in single quotes.
 #
 # A commented-out line shows the default, or an example if the variable is optional.
 ";

@@ -11,7 +11,8 @@ use super::{ConfigError, Env, Variable};
 const CONCURRENCY: Variable = Variable::with_default(
     "FLYSK_WORKER_CONCURRENCY",
     "audio=cores,lifecycle=256,oauth_unvouched=32,*=16",
-    "Maximum concurrent jobs per queue and process: `calls=8,oauth=4,*=16`; `*` stands for all other queues.\n\
+    "Maximum concurrent jobs per queue and process: `calls=8,oauth=4,*=16`; `*` stands for all other queues. A name that\n\
+     is no queue is refused; `ephemeral` stands for the polls of recognitions.\n\
      `audio` decodes recordings; `cores` stands for the cores that the process may use. More jobs than cores delay each\n\
      other and need more memory.\n\
      `lifecycle` sends events to vendors' backends: its jobs are cheap because they mostly wait for responses, and slow\n\
