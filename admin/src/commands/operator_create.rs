@@ -27,7 +27,7 @@ pub struct Create {
     /// Role: support, billing, operator or owner.
     #[arg(long)]
     role: OperatorRole,
-    /// A right besides those of the role: export, bulk or listen. May be repeated.
+    /// A right besides those of the role: export, bulk, listen or erase. May be repeated.
     #[arg(long = "right")]
     rights: Vec<OperatorRight>,
 }

@@ -34,7 +34,7 @@ pub(super) enum BillingCommand {
     /// `subscription:bonus` afterwards gives as much access as is to be granted.
     #[command(name = "subscription:end-refunded")]
     SubscriptionEndRefunded(subscription_end::End),
-    /// End the review of a subscription that was not renewed for more than a period.
+    /// End the review of a subscription that was not renewed for more than its grace.
     ///
     /// It ends as unpaid, and the customer may start anew. `subscription:bonus` afterwards gives time to do so.
     #[command(name = "subscription:end-review")]
@@ -88,7 +88,7 @@ pub(super) enum BillingCommand {
     /// The coins are withdrawn at once; a job then refunds the money through the bank.
     #[command(name = "purchase:refund")]
     PurchaseRefund(purchase::Refund),
-    /// Compare the purchases of a day with the bank's list of payments.
+    /// Compare the purchases of a day with the bank, order by order.
     ///
     /// Enqueues a job and returns; `purchases:discrepancies` then lists the result. Also runs automatically every night.
     #[command(name = "purchases:reconcile")]

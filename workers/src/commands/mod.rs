@@ -65,8 +65,8 @@ enum Command {
     Scheduler,
     /// Check that the process with the same environment is alive; for container health checks.
     ///
-    /// Calls `/health` at `FLYSK_METRICS_LISTEN`, which API, worker and scheduler all serve. Exits with status 0 on a
-    /// 200 response.
+    /// Calls `/health` at `FLYSK_METRICS_LISTEN`, which API, admin panel, worker and scheduler all serve. Exits with
+    /// status 0 on a 200 response.
     Healthcheck,
     /// Print every kind of job with its queue, attempts and time limit, as Markdown (docs/jobs.md).
     #[command(name = "jobs:catalogue")]
@@ -139,7 +139,7 @@ enum Command {
     VendorSet(Box<vendor::Set>),
     /// Set taxation and VAT rate of a vendor from a day on.
     ///
-    /// Receipts of invoices that were written before keep their rate.
+    /// A receipt has those of the day on which its payment begins, a closing receipt those of the last day of its period.
     #[command(name = "vendor:taxes")]
     VendorTaxes(vendor::Taxes),
     /// Give a vendor its own terminal at T-Bank, or take it away.

@@ -11,7 +11,7 @@ use flysk_workers::process::WorkerProcess;
 /// Work of the process.
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Queues to take jobs from; all by default: oauth (includes `oauth_unvouched`), lifecycle, calls, audio, billing, activation, telegram, max, panel, upkeep.
+    /// Queues to take jobs from; all by default: oauth (includes `oauth_unvouched`), lifecycle, calls, audio, billing, activation, telegram, max, mail, panel, upkeep.
     #[arg(value_parser = queues::parse)]
     queues: Vec<QueueName>,
     /// Also enqueue the jobs of the schedule, instead of a separate scheduler; for small deployments and development.
@@ -51,4 +51,20 @@ fn hide_from_children() -> std::io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn hide_from_children() -> std::io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_queue() {
+        let command = Run::augment_args(clap::Command::new("run"));
+        let queues = command.get_arguments().find(|argument| argument.get_id() == "queues");
+        let help = queues.and_then(clap::Arg::get_help).unwrap().to_string();
+        let words: Vec<&str> = help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+        for queue in flysk_jobs::queues::ALL {
+            assert!(words.contains(&queue.as_str()), "{queue:?} is not in: {help}");
+        }
+    }
 }

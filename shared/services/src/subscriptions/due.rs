@@ -210,7 +210,7 @@ impl Context<'_> {
         metrics::counter!("flysk_subscriptions_lapsed_total").increment(1);
         tracing::error!(
             subscription.id = %self.row.id, account.id = %self.row.account_id,
-            "subscription was not renewed for more than a period: a person must decide"
+            "subscription was not renewed for more than its grace: a person must decide"
         );
         // Paying what was invoiced ahead of time would pay days that are gone.
         void_open_invoice(unit, self.clock, self.row, Actor::System, PERIOD_OVER).await?;

@@ -45,7 +45,7 @@ pub enum AccessReason {
     Renewing,
     /// The period is over and the next one is not paid.
     PaymentOverdue,
-    /// A person at Flysk decides about a subscription that was not renewed for more than a period.
+    /// A person at Flysk decides about a subscription that was not renewed for more than its grace.
     UnderReview,
     /// Nothing was bought yet and there is no trial.
     NotSubscribed,

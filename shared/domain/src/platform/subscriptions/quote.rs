@@ -113,7 +113,7 @@ pub enum QuoteError {
     /// The subscription ends with its period.
     #[error("the subscription ends with its period: revoke the cancellation first")]
     Cancels,
-    /// The subscription was not renewed for more than a period: a person decides.
+    /// The subscription was not renewed for more than its grace: a person decides.
     #[error("the subscription is under review at Flysk")]
     UnderReview,
     /// The next period is already paid.
