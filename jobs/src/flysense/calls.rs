@@ -87,7 +87,7 @@ pub struct IngestNote {
 impl Job for IngestNote {
     const KIND: &'static str = "calls.ingest_note";
     const POLICY: Policy = Policy::for_queue(queues::CALLS).attempts(10);
-    const TRIGGER: &'static str = "`POST /hooks/amocrm`";
+    const TRIGGER: &'static str = "`POST /hooks/amocrm/…`";
     const DESCRIPTION: &'static str = "filters call notes, drops duplicates, starts transcriptions";
 
     fn dedup_key(&self) -> Option<String> {
