@@ -15,7 +15,7 @@ use super::transfers::RETURN_BALANCE;
 use super::{erasure, invoices, purchases, subscriptions, transfers, wallets};
 use crate::http::form::query_string;
 use crate::http::{Act, Billing, Fault, Missing, Pairs, Proving, Rank, Record, Support, Visit};
-use crate::view::{Cell, DetailPage, Form, Row, Section, Table, labels};
+use crate::view::{Cell, DetailPage, Form, KeptField, Row, Section, Table, labels};
 
 /// Rows on the page.
 const ROWS_SHOWN: u32 = 100;
@@ -41,7 +41,7 @@ pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
         pending_acts::list_open_of(&mut conn, visit.who.id, ROWS_SHOWN).await?
     };
     let mut page = DetailPage::new(visit.layout("Ждут второго оператора"));
-    let head = ["Запрошено", "Кем", "Действие", "Объект", "Сумма", "Причина"];
+    let head = ["Запрошено", "Кем", "Действие", "Объект", "Сумма", "Что в заявке", "Причина"];
     page.sections =
         vec![Section::new("Заявки", Table::new(&head, waiting.iter().map(row).collect()), "Заявок нет.")];
     page.acts = waiting.iter().flat_map(|act| forms(act, visit.who.id == act.requested_by)).collect();
@@ -55,8 +55,18 @@ fn row(act: &PendingAct) -> Row {
         Cell::text(labels::action(&act.action)),
         Cell::link(path_of(act), &act.subject_id),
         Cell::Amount(act.amount.clone()),
+        Cell::text(written(act)),
         Cell::text(act.reason.clone()),
     ])
+}
+
+/// What the requester wrote into the form besides the reason: where the money goes, above all. Who approves it answers for that.
+fn written(act: &PendingAct) -> String {
+    let fields = Pairs::parse(act.form.as_bytes()).written().into_iter().map(KeptField::new);
+    let shown =
+        fields.filter(|field| !field.hidden && field.name != "reason" && !field.value.trim().is_empty());
+    let texts: Vec<String> = shown.map(|field| format!("{}: {}", field.label, field.value)).collect();
+    texts.join("; ")
 }
 
 fn path_of(act: &PendingAct) -> String {

@@ -71,6 +71,8 @@ async fn large_money_of_a_firm_goes_where_a_second_operator_approves(pool: MySql
     anna.act(&format!("{path}/match"), &form).await;
     assert_eq!(panel.operation(&path).await.state, OperationState::Queued, "nothing moves yet");
     assert!(boris.page("/").await.contains("Переводы ждут решения"), "the home page lists the queue");
+    let waits = boris.page("/approvals").await;
+    assert!(waits.contains(&format!("Номер счёта: {number}")), "where the money would go: {waits}");
     let approve = format!("{}/approve", waiting(&boris).await);
     assert!(anna.refused(&approve, &[("reason", "Сама себе")], 422).await.contains("другой оператор"));
     boris.act(&approve, &[("reason", "Сверено")]).await;
