@@ -21,10 +21,12 @@ fn path(id: BulkActId) -> String {
     format!("/bulk/{id}")
 }
 
-/// `POST /bulk/start`: the rows of the dry run, of which there may be fewer by now, but not more.
+/// `POST /bulk/start`: the rows of the dry run, of which there may be fewer by now, but not more. The dry run has chosen the
+/// id of the act, so that a form that was sent twice starts one.
 pub(crate) async fn start(visit: Visit<Bulk>) -> Result<Response, Fault> {
     let form = &visit.request.form;
     let reason = visit.reason()?;
+    let id: BulkActId = form.parsed("key", "key")?.ok_or(Fault::NotFound)?;
     let at: DateTime<Utc> = form.parsed("at", "Время проверки")?.ok_or(Fault::NotFound)?;
     let expected: u32 = form.parsed("expected", "Строк")?.ok_or(Fault::NotFound)?;
     let typed: Option<u32> = form.parsed("typed", "Число строк")?;
@@ -46,9 +48,13 @@ pub(crate) async fn start(visit: Visit<Bulk>) -> Result<Response, Fault> {
         )));
     }
     let Selection { action, list, query, .. } = selection;
-    let act = new_act(&visit, action, (list, query), count, at, reason);
-    let id = insert(&visit, &act, "bulk.start").await?;
-    Ok(visit.done(&path(id), "Массовое действие начато."))
+    let act = BulkAct { id, ..new_act(&visit, action, (list, query), count, at, reason) };
+    let notice = if insert(&visit, &act, "bulk.start").await? {
+        "Массовое действие начато."
+    } else {
+        "Это массовое действие уже начато."
+    };
+    Ok(visit.done(&path(id), notice))
 }
 
 fn new_act(
@@ -80,14 +86,13 @@ fn new_act(
     }
 }
 
-/// Stores an act with its job and its row of the audit log.
-async fn insert(visit: &Visit<Bulk>, act: &BulkAct, name: &str) -> Result<BulkActId, Fault> {
+/// Stores an act with its job and its row of the audit log; `false` if there is one with its id, or one that takes back the
+/// same act.
+async fn insert(visit: &Visit<Bulk>, act: &BulkAct, name: &str) -> Result<bool, Fault> {
     let write = || async {
         let mut unit = visit.begin().await?;
         match bulk_acts::insert(&mut unit, act).await {
-            Err(StoreError::Duplicate { .. }) => {
-                return Err(Fault::conflict("Это действие уже отменяют или отменили."));
-            }
+            Err(StoreError::Duplicate { .. }) => return Ok(false),
             done => done?,
         }
         unit.unit().enqueue(&RunBulkAct { bulk_act_id: act.id }).await?;
@@ -104,10 +109,10 @@ async fn insert(visit: &Visit<Bulk>, act: &BulkAct, name: &str) -> Result<BulkAc
                 "rows": act.expected,
             }),
         })
-        .await
+        .await?;
+        Ok::<_, Fault>(true)
     };
-    repeat_contended(write).await?;
-    Ok(act.id)
+    repeat_contended(write).await
 }
 
 /// Moves an act to another state, with a row of the audit log.
@@ -175,6 +180,9 @@ pub(crate) async fn undo(visit: Visit<Bulk>) -> Result<Response, Fault> {
     let now = visit.deps.clock().now();
     let rows = (undone.list, undone.query);
     let act = new_act(&visit, action, rows, undone.done_count, now, reason);
-    let undo = insert(&visit, &BulkAct { undo_of: Some(id.to_string()), ..act }, "bulk.undo").await?;
-    Ok(visit.done(&path(undo), "Отмена начата."))
+    let act = BulkAct { undo_of: Some(id.to_string()), ..act };
+    if !insert(&visit, &act, "bulk.undo").await? {
+        return Err(Fault::conflict("Это действие уже отменяют или отменили."));
+    }
+    Ok(visit.done(&path(act.id), "Отмена начата."))
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use flysk_domain::admin::{BulkAction, MAX_BULK_ROWS};
+use flysk_domain::id::BulkActId;
 use flysk_services::exports::Value;
 use flysk_store::Conn;
 use poem::Response;
@@ -131,7 +132,7 @@ pub(crate) async fn preview(visit: Visit<Bulk>) -> Result<Response, Fault> {
         ("Созданные не позже", Cell::time(selection.at)),
     ];
     if count > 0 {
-        page.acts = vec![form(&selection, count)];
+        page.acts = vec![form(&selection, count, BulkActId::generate(visit.deps.clock()))];
     }
     let rows = sample.into_iter().map(|row| Row::plain(row.into_iter().map(cell).collect())).collect();
     let sample = Section::new(
@@ -152,8 +153,8 @@ fn cell(value: Value) -> Cell {
     }
 }
 
-/// The form that confirms the act: the number of rows has to be typed.
-fn form(selection: &Selection, count: u32) -> Form {
+/// The form that confirms the act, which has the id `act` then: the number of rows has to be typed.
+fn form(selection: &Selection, count: u32, act: BulkActId) -> Form {
     let inverse = match selection.action.inverse() {
         Some(_) => "Действие можно будет отменить для строк, с которыми ещё ничего не произошло.",
         None => "Отменить его нельзя.",
@@ -168,6 +169,7 @@ fn form(selection: &Selection, count: u32) -> Form {
         .field(Field::hidden("query", &selection.query))
         .field(Field::hidden("at", selection.at.to_rfc3339_opts(SecondsFormat::Micros, true)))
         .field(Field::hidden("expected", count))
+        .field(Field::hidden("key", act))
         .field(Field::number("typed", "Число строк").required())
         .danger()
 }

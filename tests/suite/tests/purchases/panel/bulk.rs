@@ -70,7 +70,7 @@ async fn confirmed(
     let encoded = query.replace('=', "%3D").replace('&', "%26");
     let path = format!("/bulk/preview?action={action}&list={list}&query={encoded}");
     let page = signed.page(&path).await;
-    let fields = ["action", "list", "query", "at", "expected"];
+    let fields = ["action", "list", "query", "at", "expected", "key"];
     let mut fields: Vec<_> =
         fields.map(|name| (name, value_of(&page, name).replace("&#38;", "&").replace("&#61;", "="))).into();
     fields.push(("typed", value_of(&page, "expected")));
@@ -147,6 +147,24 @@ async fn every_row_gets_a_result_and_the_act_is_taken_back(pool: MySqlPool) {
     assert!(results.contains("Задание уже начиналось"), "{results}");
     signed.refused(&format!("{path}/undo"), &[REASON], 409).await;
     assert_eq!(panel.record_of("bulk.undo").await.reason, "Банк ожил");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_confirmation_that_is_sent_twice_starts_one_act(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
+    insert_dead(&panel, 3).await;
+    let fields = confirmed(&signed, "job.replay", "/jobs", "kind=test.copy&state=dead").await;
+    let path = signed.act("/bulk/start", &borrowed(&fields)).await;
+    assert_eq!(signed.act("/bulk/start", &borrowed(&fields)).await, path);
+    assert_eq!(panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.len(), 1);
+    assert_eq!(bulk_acts::list(&mut *panel.app.conn().await, 10).await.unwrap().len(), 1);
+    panel.record_of("bulk.start").await;
+    // Another dry run is another act.
+    let again = confirmed(&signed, "job.replay", "/jobs", "kind=test.copy&state=dead").await;
+    assert_ne!(signed.act("/bulk/start", &borrowed(&again)).await, path);
+    let unkeyed: Vec<_> = again.into_iter().filter(|(name, _)| *name != "key").collect();
+    signed.refused("/bulk/start", &borrowed(&unkeyed), 404).await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
