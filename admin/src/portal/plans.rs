@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::chosen::{widget_field, widget_in_form};
 use crate::http::{Demand, Fault, Proved, Record, SignedIn, VendorVisit};
 use crate::screens::plans::acts::{
-    CHANGED_MEANWHILE, code_of, forms_at, not_set, offer_form_at, state_of, terms_of,
+    check_seen, code_of, forms_at, not_set, offer_form_at, state_of, terms_of,
 };
 use crate::screens::plans::show::{HEAD, prices, row, seats, state};
 use crate::view::{Cell, DetailPage, Form, Section, Table};
@@ -88,17 +88,13 @@ pub(super) async fn show(visit: VendorVisit<SignedIn>) -> Result<Response, Fault
 pub(super) async fn offer(visit: VendorVisit<Proved>) -> Result<Response, Fault> {
     let form = &visit.request.form;
     let (code, terms) = (code_of(form)?, terms_of(form)?);
-    let seen: Option<u32> = form.parsed("seen", "seen")?;
     let id = PlanId::generate(visit.deps.clock());
     let run = || async {
         let mut act = visit.begin().await?;
         let widget = widget_in_form(&visit, &mut act).await?;
         let now = act.now();
         let before = subscriptions::find_plan_on_offer(&mut act, widget.id, &code).await?;
-        let on_offer = before.as_ref().map_or(0, |before| before.version);
-        if seen.is_some_and(|seen| seen != on_offer) {
-            return Err(Fault::conflict(CHANGED_MEANWHILE));
-        }
+        check_seen(form, before.as_ref())?;
         let set =
             subscriptions::set_plan(&mut act, id, widget.id, &code, &terms, now).await.map_err(not_set)?;
         if set.id != id {
@@ -126,6 +122,7 @@ pub(super) async fn retire(visit: VendorVisit<Proved>) -> Result<Response, Fault
         let widget = widget_in_form(&visit, &mut act).await?;
         let before = subscriptions::find_plan_on_offer(&mut act, widget.id, &code).await?;
         let before = before.ok_or_else(|| Fault::conflict(NOT_ON_OFFER))?;
+        check_seen(&visit.request.form, Some(&before))?;
         if !subscriptions::retire_plan(&mut act, widget.id, &code).await? {
             return Err(Fault::conflict(NOT_ON_OFFER));
         }

@@ -24,8 +24,7 @@ const LENGTHS: [(PeriodLength, &str, &str); 4] = [
 ];
 
 /// Why the second of two who change a plan at once is refused.
-pub(crate) const CHANGED_MEANWHILE: &str =
-    "Этот тариф тем временем изменил кто-то другой. Откройте его заново.";
+const CHANGED_MEANWHILE: &str = "Этот тариф тем временем изменил кто-то другой. Откройте его заново.";
 
 /// The form for a new plan.
 pub(super) fn offer_form(all: &[Widget]) -> Form {
@@ -63,9 +62,11 @@ pub(crate) fn forms_at(
     };
     let named =
         |form: Form| form.field(Field::hidden("widget", widget)).field(Field::hidden("code", &plan.code));
-    let offer = Form::act(offer, title, "Выставить").text(text).field(Field::hidden("seen", on_offer));
+    let seen = || Field::hidden("seen", on_offer);
+    let offer = Form::act(offer, title, "Выставить").text(text).field(seen());
     let offer = with_terms(named(offer), Some(&plan.terms));
     let retire = Form::act(retire, "Снять с продажи", "Снять")
+        .field(seen())
         .text("Новые подписки на тариф не оформить, действующие сохранят его.")
         .danger();
     if plan.active { vec![offer, named(retire)] } else { vec![offer] }
@@ -123,6 +124,13 @@ pub(crate) fn terms_of(form: &Pairs) -> Result<PlanTerms, Fault> {
     Ok(terms)
 }
 
+/// Refuses a form that was opened while another version of the plan was on offer, or none.
+pub(crate) fn check_seen(form: &Pairs, on_offer: Option<&Plan>) -> Result<(), Fault> {
+    let seen: Option<u32> = form.parsed("seen", "seen")?;
+    let version = on_offer.map_or(0, |plan| plan.version);
+    if seen.is_some_and(|seen| seen != version) { Err(Fault::conflict(CHANGED_MEANWHILE)) } else { Ok(()) }
+}
+
 /// A version for the audit log.
 pub(crate) fn state_of(plan: &Plan) -> Value {
     let terms = &plan.terms;
@@ -143,17 +151,13 @@ pub(crate) fn state_of(plan: &Plan) -> Value {
 pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
     let form = &visit.request.form;
     let (code, terms, reason) = (code_of(form)?, terms_of(form)?, visit.reason()?);
-    let seen: Option<u32> = form.parsed("seen", "seen")?;
     let id = PlanId::generate(visit.deps.clock());
     let run = || async {
         let mut act = visit.begin().await?;
         let widget = widget_of(&visit, &mut act).await?;
         let now = act.now();
         let before = subscriptions::find_plan_on_offer(&mut act, widget.id, &code).await?;
-        let on_offer = before.as_ref().map_or(0, |before| before.version);
-        if seen.is_some_and(|seen| seen != on_offer) {
-            return Err(Fault::conflict(CHANGED_MEANWHILE));
-        }
+        check_seen(form, before.as_ref())?;
         let set =
             subscriptions::set_plan(&mut act, id, widget.id, &code, &terms, now).await.map_err(not_set)?;
         if set.id != id {
@@ -181,6 +185,7 @@ pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
         let widget = widget_of(&visit, &mut act).await?;
         let before = subscriptions::find_plan_on_offer(&mut act, widget.id, &code).await?;
         let before = before.ok_or_else(|| Fault::conflict("Этот тариф сейчас не продаётся."))?;
+        check_seen(&visit.request.form, Some(&before))?;
         if !subscriptions::retire_plan(&mut act, widget.id, &code).await? {
             return Err(Fault::conflict("Этот тариф сейчас не продаётся."));
         }

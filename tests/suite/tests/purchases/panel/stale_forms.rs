@@ -87,3 +87,31 @@ async fn the_second_change_of_a_days_taxes_is_refused(pool: MySqlPool) {
         stored.iter().map(|taxes| (taxes.valid_from.to_string(), taxes.vat.as_str())).collect();
     assert_eq!(told, [("2028-01-01".to_owned(), "none"), ("2027-01-01".to_owned(), "vat22")]);
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_version_of_a_plan_that_nobody_saw_is_not_taken_off_sale(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
+    let offer = |month: &'static str, seen: &'static str| {
+        [
+            ("widget", "flysense"),
+            ("code", "solo"),
+            ("title", "Один"),
+            ("month", month),
+            ("min_seats", "1"),
+            ("seen", seen),
+            ("reason", "Новая цена"),
+        ]
+    };
+    let first = boris.act("/plans/offer", &offer("500", "0")).await;
+    let page = anna.page(&first).await;
+    let form = page.split("data-act=\"retire\"").nth(1).expect("the form that takes it off sale");
+    let seen = value_of(form, "seen");
+    let retire = [("widget", "flysense"), ("code", "solo"), ("seen", seen.as_str()), ("reason", "Дорого")];
+    let second = boris.act("/plans/offer", &offer("400", "1")).await;
+    let page = anna.refused("/plans/retire", &retire, 409).await;
+    assert!(page.contains("тем временем изменил"), "{page}");
+    assert!(anna.page(&second).await.contains("data-act=\"retire\""), "it is still on sale");
+    let current = retire.map(|(name, kept)| (name, if name == "seen" { "2" } else { kept }));
+    anna.act("/plans/retire", &current).await;
+}
