@@ -186,7 +186,7 @@ pub(super) async fn update(visit: VendorVisit<Proved>) -> Result<Response, Fault
         let widget = unchanged(&visit, &mut act).await?;
         let changes = changes_of(&visit, &widget.code)?;
         let now = act.now();
-        all_widgets::update(&mut act, widget.id, &changes, now).await?;
+        all_widgets::update_as_read(&mut act, &widget, &changes, now).await?;
         let after = widget_in_path(&visit, &mut act).await?;
         act.commit(Record {
             action: "widget.update",
@@ -212,8 +212,8 @@ pub(super) async fn update_events(visit: VendorVisit<Proved>) -> Result<Response
         let widget = unchanged(&visit, &mut act).await?;
         let was_switched_off = initial_switch::starts_switched_off(&mut act, widget.id).await?;
         let now = act.now();
+        all_widgets::update_as_read(&mut act, &widget, &changes, now).await?;
         initial_switch::set_starts_switched_off(&mut act, widget.id, starts_switched_off, now).await?;
-        all_widgets::update(&mut act, widget.id, &changes, now).await?;
         let after = widget_in_path(&visit, &mut act).await?;
         act.commit(Record {
             action: "widget.update_events",

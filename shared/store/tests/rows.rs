@@ -92,12 +92,8 @@ async fn a_job_whose_row_is_locked_is_not_expedited(pool: MySqlPool) {
     assert!(!expedite(&mut second, now).await, "the first one does it");
 }
 
-/// A handshake returns the widget, and install and wallet only if they exist.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn a_handshake_reads_widget_and_optional_install_and_wallet(pool: MySqlPool) {
-    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
-    let (id, account, now) = (WidgetId::generate(&clock), AccountId(77), clock.now());
-    let widget = widgets::NewWidget {
+fn new_widget(id: WidgetId) -> widgets::NewWidget<'static> {
+    widgets::NewWidget {
         id,
         code: "flysense",
         name: "FlySense — звонки",
@@ -108,7 +104,33 @@ async fn a_handshake_reads_widget_and_optional_install_and_wallet(pool: MySqlPoo
         project_token_sealed: "sealed token",
         project_token_hash: "hash",
         event_secret_sealed: "sealed key",
-    };
+    }
+}
+
+/// Two people who read the same widget cannot both change it: nobody's change is overwritten unseen.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_widget_that_was_changed_since_it_was_read_is_not_overwritten(pool: MySqlPool) {
+    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
+    let id = WidgetId::generate(&clock);
+    widgets::insert(&mut conn, &new_widget(id), clock.now()).await.unwrap();
+    let read = widgets::find(&mut conn, id).await.unwrap().unwrap();
+    let named = |name: &str| widgets::Changes { name: Some(name.to_owned()), ..widgets::Changes::default() };
+    clock.advance(TimeDelta::microseconds(1));
+    widgets::update_as_read(&mut conn, &read, &named("Первое"), clock.now()).await.unwrap();
+    clock.advance(TimeDelta::microseconds(1));
+    let second = widgets::update_as_read(&mut conn, &read, &named("Второе"), clock.now()).await;
+    assert!(matches!(second, Err(StoreError::WrongState { .. })), "{second:?}");
+    let stored = widgets::find(&mut conn, id).await.unwrap().unwrap();
+    assert_eq!(stored.name, "Первое");
+    widgets::update_as_read(&mut conn, &stored, &named("Второе"), clock.now()).await.unwrap();
+}
+
+/// A handshake returns the widget, and install and wallet only if they exist.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_handshake_reads_widget_and_optional_install_and_wallet(pool: MySqlPool) {
+    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
+    let (id, account, now) = (WidgetId::generate(&clock), AccountId(77), clock.now());
+    let widget = new_widget(id);
     widgets::insert(&mut conn, &widget, now).await.unwrap();
     assert!(handshake::find(&mut conn, "nobody", account).await.unwrap().is_none());
     let alone = handshake::find(&mut conn, widget.client_uuid, account).await.unwrap().unwrap();

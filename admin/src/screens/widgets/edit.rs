@@ -70,7 +70,7 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
             confirm_losses(&visit, &mut act, &widget, changes.trial_days).await?;
         }
         let now = act.now();
-        widgets::update(&mut act, id, &changes, now).await?;
+        widgets::update_as_read(&mut act, &widget, &changes, now).await?;
         let after = widgets::find(&mut act, id).await?.ok_or(Fault::NotFound)?;
         act.commit(Record {
             action: "widget.update",

@@ -90,8 +90,8 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
         }
         let before = state_of(&widget, initial_switch::starts_switched_off(&mut act, id).await?);
         let now = act.now();
+        widgets::update_as_read(&mut act, &widget, &changes, now).await?;
         initial_switch::set_starts_switched_off(&mut act, id, starts_switched_off, now).await?;
-        widgets::update(&mut act, id, &changes, now).await?;
         let after = widgets::find(&mut act, id).await?.ok_or(Fault::NotFound)?;
         act.commit(Record {
             action: "widget.update_events",

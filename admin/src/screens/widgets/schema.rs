@@ -74,7 +74,7 @@ async fn write(
     let now = act.now();
     let Some(version) = version else {
         let changes = Changes { settings_schema: Some(schema.cloned()), ..Changes::default() };
-        widgets::update(act, widget.id, &changes, now).await?;
+        widgets::update_as_read(act, widget, &changes, now).await?;
         return Ok(widget.settings_schema.as_ref().map(|schema| schema.0.clone()));
     };
     let former = widget_schemas::find(act, widget.id, version).await?;

@@ -30,5 +30,6 @@ pub mod tokens;
 pub mod transfers;
 pub mod unvouched_codes;
 pub mod vendors;
+mod widget_changes;
 pub mod widget_schemas;
 pub mod widgets;
