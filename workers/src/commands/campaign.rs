@@ -12,7 +12,9 @@ use flysk_store::Conn;
 use flysk_store::platform::subscriptions::{self, Plan};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
 use super::subscription::{By, trace};
 use super::transaction::transact;
 use super::widget::find;
@@ -86,6 +88,21 @@ impl Start {
                 return Ok((preview, None));
             }
             let campaign = services::start_campaign(&mut unit, clock, new, act).await?;
+            let told = Act {
+                action: "campaign.start",
+                subject: ("campaign", campaign.id.to_string()),
+                reason: act.reason,
+                before: Value::Null,
+                after: json!({
+                    "plan": code.as_str(),
+                    "from_version": new.from.version,
+                    "to_version": new.to.version,
+                    "effective_on": self.on,
+                    "customers": preview.customers,
+                    "operator": act.operator,
+                }),
+            };
+            record(&mut unit, clock, told).await?;
             unit.commit().await?;
             Ok((preview, Some(campaign.id)))
         };
@@ -159,6 +176,14 @@ impl Stop {
                 bail!("there is no campaign {}", self.id);
             }
             services::stop_campaign(&mut unit, clock, self.id, act).await?;
+            let told = Act {
+                action: "campaign.stop",
+                subject: ("campaign", self.id.to_string()),
+                reason: act.reason,
+                before: json!({ "running": true }),
+                after: json!({ "running": false, "operator": act.operator }),
+            };
+            record(&mut unit, clock, told).await?;
             unit.commit().await?;
             Ok(())
         };

@@ -5,24 +5,22 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use flysk_domain::id::{AuditId, JobId};
+use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use flysk_jobs::catalogue;
-use flysk_queue::Outbox;
+use flysk_queue::{Outbox, UnitOfWork};
 use flysk_services::cancel::cancel;
 use flysk_services::replay::{ReplayOutcome, replay};
 use flysk_services::reschedule::reschedule;
-use flysk_store::admin::audit::{self, NewAuditRow};
 use flysk_store::jobs::{self, JobState};
+use flysk_store::{Conn, StoreResult};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
 use super::subscription::By;
 use super::transaction::transact;
-
-/// Actor of these commands in the audit log.
-const PROGRAM: &str = "flysk-worker";
 
 /// Prints `docs/jobs.md`.
 pub(super) fn print_catalogue() -> anyhow::Result<()> {
@@ -92,7 +90,15 @@ impl JobRef {
         let trace = Trace { correlation_id: format!("replay.{}", self.id), traceparent: None };
         let replay = || async {
             let mut unit = outbox.begin(trace.clone()).await?;
+            let before = self.state(&mut unit).await?;
             let replayed = replay(&mut unit, self.id).await.with_context(|| self.id.to_string())?;
+            let after = match &replayed {
+                ReplayOutcome::Queued => json!({ "state": JobState::Queued.to_string() }),
+                ReplayOutcome::CallRestarted { transcription_id, run } => {
+                    json!({ "call": transcription_id, "run": run })
+                }
+            };
+            self.record(&outbox, &mut unit, "job.replay", (before, after)).await?;
             unit.commit().await?;
             Ok(replayed)
         };
@@ -115,14 +121,34 @@ impl JobRef {
         let trace = Trace { correlation_id: format!("cancel.{}", self.id), traceparent: None };
         let cancel = || async {
             let mut unit = outbox.begin(trace.clone()).await?;
+            let before = self.state(&mut unit).await?;
             cancel(&mut unit, self.id, "cancelled by an operator")
                 .await
                 .with_context(|| self.id.to_string())?;
+            let after = json!({ "state": JobState::Cancelled.to_string() });
+            self.record(&outbox, &mut unit, "job.cancel", (before, after)).await?;
             Ok(unit.commit().await?)
         };
         transact(cancel).await?;
         tracing::info!(job.id = %self.id, "job cancelled");
         Ok(())
+    }
+
+    /// The job's state and kind for the audit log; null if there is no such job.
+    async fn state(&self, conn: &mut Conn) -> StoreResult<Value> {
+        let job = jobs::find(conn, self.id).await?;
+        Ok(job.map_or(Value::Null, |job| json!({ "state": job.state.to_string(), "kind": job.kind })))
+    }
+
+    async fn record(
+        &self,
+        outbox: &Outbox,
+        unit: &mut UnitOfWork,
+        action: &str,
+        (before, after): (Value, Value),
+    ) -> StoreResult<()> {
+        let act = Act { action, subject: ("job", self.id.to_string()), reason: "", before, after };
+        record(unit, outbox.clock().as_ref(), act).await
     }
 }
 
@@ -151,26 +177,19 @@ impl Reschedule {
     }
 
     async fn reschedule(&self, outbox: &Outbox, run_at: DateTime<Utc>) -> anyhow::Result<()> {
-        let (act, correlation_id) = (self.by.act()?, format!("reschedule.{}", self.id));
-        let trace = Trace { correlation_id: correlation_id.clone(), traceparent: None };
+        let act = self.by.act()?;
+        let trace = Trace { correlation_id: format!("reschedule.{}", self.id), traceparent: None };
         let mut unit = outbox.begin(trace).await?;
         let former =
             reschedule(&mut unit, self.id, run_at).await.with_context(|| self.id.to_string())?.to_rfc3339();
-        let before = json!({ "run_at": former });
-        let after = json!({ "run_at": run_at.to_rfc3339(), "operator": act.operator });
-        let row = NewAuditRow {
-            id: AuditId::generate(outbox.clock().as_ref()),
-            operator_id: None,
-            operator_login: PROGRAM,
+        let told = Act {
             action: "job.reschedule",
-            subject: ("job", &self.id.to_string()),
+            subject: ("job", self.id.to_string()),
             reason: act.reason,
-            states: (Some(before.to_string()), Some(after.to_string())),
-            address: "",
-            correlation_id: &correlation_id,
+            before: json!({ "run_at": former }),
+            after: json!({ "run_at": run_at.to_rfc3339(), "operator": act.operator }),
         };
-        let now = unit.now();
-        audit::insert(&mut unit, &row, now).await?;
+        record(&mut unit, outbox.clock().as_ref(), told).await?;
         Ok(unit.commit().await?)
     }
 }

@@ -7,10 +7,13 @@ use clap::Args;
 use flysk_domain::id::PackageId;
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{PackageCode, PackageTerms, is_sum};
-use flysk_store::platform::purchases;
+use flysk_store::platform::purchases::{self, Package};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
+use super::subscription::trace;
 use super::transaction::transact;
 use super::widget::find;
 
@@ -112,10 +115,22 @@ impl Set {
         let clock = outbox.clock();
         let id = PackageId::generate(clock.as_ref());
         let set = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let widget = find(&mut tx, &self.widget).await?;
-            let set = purchases::set_package(&mut tx, id, widget.id, &code, &terms, clock.now()).await?;
-            tx.commit().await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let widget = find(&mut unit, &self.widget).await?;
+            let offered = purchases::list_packages_on_offer(&mut unit, widget.id).await?;
+            let set = purchases::set_package(&mut unit, id, widget.id, &code, &terms, clock.now()).await?;
+            if set.id == id {
+                let before = offered.iter().find(|package| package.code == code);
+                let act = Act {
+                    action: "package.offer",
+                    subject: ("package", set.id.to_string()),
+                    reason: "",
+                    before: before.map_or(Value::Null, state_of),
+                    after: state_of(&set),
+                };
+                record(&mut unit, clock.as_ref(), act).await?;
+            }
+            unit.commit().await?;
             Ok(set)
         };
         let set = transact(set).await?;
@@ -130,11 +145,40 @@ impl Retire {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PackageCode = self.code.parse()?;
         let outbox = open_outbox(config).await?;
-        let mut conn = outbox.pool().acquire().await?;
-        let widget = find(&mut conn, &self.widget).await?;
-        let retired = purchases::retire_package(&mut conn, widget.id, &code).await?;
-        ensure!(retired, "`{}` does not offer `{code}`", widget.code);
+        let retire = || async {
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let widget = find(&mut unit, &self.widget).await?;
+            let offered = purchases::list_packages_on_offer(&mut unit, widget.id).await?;
+            let before = offered.iter().find(|package| package.code == code);
+            let before = before.with_context(|| format!("`{}` does not offer `{code}`", widget.code))?;
+            let retired = purchases::retire_package(&mut unit, widget.id, &code).await?;
+            ensure!(retired, "`{}` does not offer `{code}`", widget.code);
+            let act = Act {
+                action: "package.retire",
+                subject: ("package", before.id.to_string()),
+                reason: "",
+                before: state_of(before),
+                after: Value::Null,
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            Ok(unit.commit().await?)
+        };
+        transact(retire).await?;
         writeln!(std::io::stdout(), "`{code}` is no longer on sale.")?;
         Ok(())
     }
+}
+
+/// A version for the audit log.
+fn state_of(package: &Package) -> Value {
+    let terms = &package.terms;
+    json!({
+        "code": package.code.as_str(),
+        "version": package.version,
+        "title": terms.title,
+        "price_kopecks": terms.price,
+        "coins_micro": terms.coins,
+        "bonus_micro": terms.bonus,
+        "bonus_days": terms.bonus_days,
+    })
 }

@@ -10,11 +10,13 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::PlanId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{Currency, PeriodLength, PlanCode, PlanTerms};
-use flysk_store::platform::subscriptions;
+use flysk_store::platform::subscriptions::{self, Plan};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::record::{Act, record};
+use super::subscription::trace;
 use super::transaction::transact;
 use super::widget::find;
 
@@ -131,10 +133,21 @@ impl Set {
         let clock = outbox.clock();
         let id = PlanId::generate(clock.as_ref());
         let set = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let widget = find(&mut tx, &self.widget).await?;
-            let set = subscriptions::set_plan(&mut tx, id, widget.id, &code, &terms, clock.now()).await?;
-            tx.commit().await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let widget = find(&mut unit, &self.widget).await?;
+            let before = subscriptions::find_plan_on_offer(&mut unit, widget.id, &code).await?;
+            let set = subscriptions::set_plan(&mut unit, id, widget.id, &code, &terms, clock.now()).await?;
+            if set.id == id {
+                let act = Act {
+                    action: "plan.offer",
+                    subject: ("plan", set.id.to_string()),
+                    reason: "",
+                    before: before.as_ref().map_or(Value::Null, state_of),
+                    after: state_of(&set),
+                };
+                record(&mut unit, clock.as_ref(), act).await?;
+            }
+            unit.commit().await?;
             Ok(set)
         };
         let set = transact(set).await?;
@@ -160,13 +173,43 @@ impl Retire {
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PlanCode = self.code.parse()?;
         let outbox = open_outbox(config).await?;
-        let mut conn = outbox.pool().acquire().await?;
-        let widget = find(&mut conn, &self.widget).await?;
-        let retired = subscriptions::retire_plan(&mut conn, widget.id, &code).await?;
-        ensure!(retired, "`{}` does not offer `{code}`", widget.code);
+        let retire = || async {
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let widget = find(&mut unit, &self.widget).await?;
+            let before = subscriptions::find_plan_on_offer(&mut unit, widget.id, &code).await?;
+            let before = before.with_context(|| format!("`{}` does not offer `{code}`", widget.code))?;
+            let retired = subscriptions::retire_plan(&mut unit, widget.id, &code).await?;
+            ensure!(retired, "`{}` does not offer `{code}`", widget.code);
+            let act = Act {
+                action: "plan.retire",
+                subject: ("plan", before.id.to_string()),
+                reason: "",
+                before: state_of(&before),
+                after: Value::Null,
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            Ok(unit.commit().await?)
+        };
+        transact(retire).await?;
         writeln!(std::io::stdout(), "`{code}` is no longer on sale.")?;
         Ok(())
     }
+}
+
+/// A version for the audit log.
+fn state_of(plan: &Plan) -> Value {
+    let terms = &plan.terms;
+    let prices: BTreeMap<String, Kopecks> =
+        terms.prices.iter().map(|(length, price)| (length.to_string(), *price)).collect();
+    json!({
+        "code": plan.code.as_str(),
+        "version": plan.version,
+        "title": terms.title,
+        "prices_kopecks": prices,
+        "min_seats": terms.min_seats,
+        "max_seats": terms.max_seats,
+        "features": terms.features,
+    })
 }
 
 #[cfg(test)]

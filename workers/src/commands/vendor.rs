@@ -17,7 +17,7 @@ use flysk_store::platform::vendors::{self, Vendor, VendorTaxes};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::record::{Act, record};
 use super::subscription::trace;
@@ -104,6 +104,24 @@ pub(super) struct Assign {
     widget: String,
 }
 
+/// The data for the audit log, without the password of the terminal.
+fn state_of(vendor: &Vendor) -> Value {
+    json!({
+        "code": vendor.code,
+        "legal_name": vendor.legal_name,
+        "inn": vendor.inn,
+        "email": vendor.email,
+        "phone": vendor.phone,
+        "charge_initiator": vendor.charge_initiator,
+        "prepayment_receipts": vendor.receipts.prepayment,
+        "closing_receipts": vendor.receipts.closing,
+    })
+}
+
+fn taxes_json(taxes: &VendorTaxes) -> Value {
+    json!({ "from": taxes.valid_from, "taxation": taxes.taxation, "vat": taxes.vat.as_str() })
+}
+
 pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Vendor> {
     vendors::find_vendor_by_code(conn, code)
         .await?
@@ -169,15 +187,19 @@ impl Set {
         let clock = outbox.clock();
         let fresh = VendorId::generate(clock.as_ref());
         let set = || async {
-            let mut tx = outbox.pool().begin().await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
             let now = clock.now();
-            let existing = vendors::find_vendor_by_code(&mut tx, &self.code).await?;
+            let existing = vendors::find_vendor_by_code(&mut unit, &self.code).await?;
             let data = self.data(existing.as_ref())?;
+            let action = if existing.is_some() { "vendor.update" } else { "vendor.create" };
+            let before = existing.as_ref().map_or(Value::Null, state_of);
             let vendor = match existing {
-                Some(vendor) => services::update_vendor(&mut tx, vendor, &data, now).await?,
-                None => services::create_vendor(&mut tx, fresh, &self.code, &data, now).await?,
+                Some(vendor) => services::update_vendor(&mut unit, vendor, &data, now).await?,
+                None => services::create_vendor(&mut unit, fresh, &self.code, &data, now).await?,
             };
-            tx.commit().await?;
+            let (subject, after) = (("vendor", vendor.id.to_string()), state_of(&vendor));
+            record(&mut unit, clock.as_ref(), Act { action, subject, reason: "", before, after }).await?;
+            unit.commit().await?;
             Ok(vendor)
         };
         let vendor = transact(set).await?;
@@ -215,14 +237,28 @@ impl Taxes {
     /// Stores the entry. Invoices written before keep their rate.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let outbox = open_outbox(config).await?;
-        let mut conn = outbox.pool().acquire().await?;
-        let vendor = find(&mut conn, &self.code).await?;
+        let clock = outbox.clock().as_ref();
         let taxes = VendorTaxes { valid_from: self.from, taxation: self.taxation, vat: self.vat };
-        services::put_taxes(&mut conn, vendor.id, &taxes, outbox.clock().now()).await?;
+        let put = || async {
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let vendor = find(&mut unit, &self.code).await?;
+            let former = vendors::find_taxes(&mut unit, vendor.id, taxes.valid_from).await?;
+            services::put_taxes(&mut unit, vendor.id, &taxes, clock.now()).await?;
+            let act = Act {
+                action: "vendor.put_taxes",
+                subject: ("vendor", vendor.id.to_string()),
+                reason: "",
+                before: former.as_ref().map_or(Value::Null, taxes_json),
+                after: taxes_json(&taxes),
+            };
+            record(&mut unit, clock, act).await?;
+            Ok(unit.commit().await?)
+        };
+        transact(put).await?;
         writeln!(
             std::io::stdout(),
             "`{}`: {} {} from {}.",
-            vendor.code,
+            self.code,
             taxes.taxation,
             taxes.vat.as_str(),
             taxes.valid_from

@@ -13,12 +13,14 @@ use clap::Args;
 use flysk_clients::amocrm::AmoCrm;
 use flysk_config::Env;
 use flysk_queue::Outbox;
-use flysk_store::Conn;
+use flysk_store::platform::initial_switch;
 use flysk_store::platform::widgets::{self, Widget};
+use flysk_store::{Conn, StoreResult};
 use flysk_tokens::Vault;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use secrecy::SecretString;
+use serde_json::{Value, json};
 
 pub(super) use register::Register;
 pub(super) use rotate::Rotate;
@@ -39,6 +41,27 @@ pub(super) async fn open(config: &Config) -> anyhow::Result<(Outbox, Vault)> {
 
 pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Widget> {
     widgets::find_by_code(conn, code).await?.with_context(|| format!("no widget has the code `{code}`"))
+}
+
+/// The parameters for the audit log, without secrets.
+async fn state_of(conn: &mut Conn, widget: &Widget) -> StoreResult<Value> {
+    let starts_switched_off = initial_switch::starts_switched_off(conn, widget.id).await?;
+    Ok(json!({
+        "code": widget.code,
+        "name": widget.name,
+        "redirect_uri": widget.redirect_uri,
+        "event_url": widget.event_url,
+        "event_urls": widget.event_urls.as_ref().map(|urls| &urls.0),
+        "event_kinds": widget.event_kinds.as_ref().map(|kinds| &kinds.0),
+        "delivery_delays_s": widget.delivery_delays.as_ref().map(|delays| &delays.0),
+        "events_carry_token": widget.events_carry_token,
+        "settings_schema": widget.settings_schema.as_ref().map(|schema| &schema.0),
+        "trial_days": widget.trial_days,
+        "uses_flycoins": widget.uses_flycoins,
+        "uses_subscriptions": widget.uses_subscriptions,
+        "billing": widget.billing.as_ref().map(|billing| &billing.0),
+        "starts_switched_off": starts_switched_off,
+    }))
 }
 
 /// Source of the integration's secret key. Never the command line, which other users of the machine can read.

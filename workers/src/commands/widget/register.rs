@@ -10,9 +10,12 @@ use flysk_services::widgets::Registration;
 use flysk_store::platform::widgets::Changes;
 use flysk_workers::config::Config;
 use secrecy::ExposeSecret;
+use serde_json::Value;
 
 use super::update::Settings;
-use super::{ClientSecret, open};
+use super::{ClientSecret, find, open, state_of};
+use crate::commands::record::{Act, record};
+use crate::commands::subscription::trace;
 use crate::commands::transaction::transact;
 
 /// The widget to register.
@@ -53,11 +56,21 @@ impl Register {
         };
         let (outbox, vault) = open(config).await?;
         let register = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let issued = vault.widgets().register(&mut tx, &wanted).await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let issued = vault.widgets().register(&mut unit, &wanted).await?;
             let now = outbox.clock().now();
-            self.settings.write(&mut tx, (issued.id, &wanted.code), Changes::default(), config, now).await?;
-            tx.commit().await?;
+            let more = Changes::default();
+            self.settings.write(&mut unit, (issued.id, &wanted.code), more, config, now).await?;
+            let registered = find(&mut unit, &wanted.code).await?;
+            let act = Act {
+                action: "widget.register",
+                subject: ("widget", issued.id.to_string()),
+                reason: "",
+                before: Value::Null,
+                after: state_of(&mut unit, &registered).await?,
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            unit.commit().await?;
             Ok(issued)
         };
         let issued = transact(register).await?;

@@ -25,7 +25,9 @@ use flysk_store::platform::{initial_switch, widget_schemas};
 use flysk_workers::config::Config;
 use serde_json::Value;
 
-use super::{find, open};
+use super::{find, open, state_of};
+use crate::commands::record::{Act, record};
+use crate::commands::subscription::trace;
 use crate::commands::transaction::transact;
 
 /// Maximum number of accounts printed before a widget begins to sell subscriptions.
@@ -209,11 +211,20 @@ impl Update {
         let update = || async {
             let (name, redirect_uri) = (self.name.clone(), self.redirect_uri.clone());
             let named = Changes { name, redirect_uri, ..Changes::default() };
-            let mut tx = outbox.pool().begin().await?;
-            let widget = find(&mut tx, &self.code).await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let widget = find(&mut unit, &self.code).await?;
+            let before = state_of(&mut unit, &widget).await?;
             let now = outbox.clock().now();
-            self.settings.write(&mut tx, (widget.id, &self.code), named, config, now).await?;
-            tx.commit().await?;
+            self.settings.write(&mut unit, (widget.id, &self.code), named, config, now).await?;
+            let changed = find(&mut unit, &self.code).await?;
+            let mut after = state_of(&mut unit, &changed).await?;
+            if let (Some(fields), Some(version)) = (after.as_object_mut(), &self.settings.schema_of) {
+                fields.insert("settings_schema_of".to_owned(), Value::from(version.as_str()));
+            }
+            let subject = ("widget", widget.id.to_string());
+            let act = Act { action: "widget.update", subject, reason: "", before, after };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            unit.commit().await?;
             Ok(widget)
         };
         let widget = transact(update).await?;

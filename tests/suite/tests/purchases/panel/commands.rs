@@ -1,7 +1,11 @@
 //! Commands on the server that move money or access are in the audit log of the panel, and in its limits.
 
-use flysk_domain::platform::subscriptions::InvoiceState;
+use chrono::Days;
+use flysk_domain::platform::subscriptions::{InvoiceState, moscow_day};
+use flysk_domain::{Clock as _, SystemClock};
+use flysk_jobs::platform::billing::OpenPayment;
 use flysk_store::admin::audit::AuditRow;
+use flysk_store::jobs::JobState;
 use flysk_suite::environment::ACCOUNT;
 use sqlx::MySqlPool;
 
@@ -93,4 +97,80 @@ async fn a_refund_by_a_command_is_recorded(pool: MySqlPool) {
     let row = recorded(&panel, "purchase.refund").await;
     assert_eq!(row.subject_id, id);
     assert!(row.state_after.unwrap().contains("\"kopecks\":10000"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn what_commands_offer_and_configure_is_recorded(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let widget = panel.app.widget().await.id.to_string();
+    let run = async |command: &[&str]| drop(panel.app.worker(command).await.told_beside_log());
+    run(&["package:set", "flysense", "big", "--title", "Большой", "--price", "300000"]).await;
+    // The same terms once more are no act.
+    run(&["package:set", "flysense", "big", "--title", "Большой", "--price", "300000"]).await;
+    let row = recorded(&panel, "package.offer").await;
+    assert!(row.state_before.is_none() && row.state_after.unwrap().contains("\"price_kopecks\":300000"));
+    run(&["package:retire", "flysense", "big"]).await;
+    let row = recorded(&panel, "package.retire").await;
+    assert!(row.state_before.unwrap().contains("\"code\":\"big\"") && row.state_after.is_none());
+
+    run(&["plan:set", "--title", "Про", "--price", "1=99000", "flysense", "pro"]).await;
+    let row = recorded(&panel, "plan.offer").await;
+    assert!(row.state_after.unwrap().contains("\"version\":1"));
+    run(&["plan:retire", "flysense", "pro"]).await;
+    assert!(recorded(&panel, "plan.retire").await.state_before.unwrap().contains("\"code\":\"pro\""));
+
+    run(&["vendor:set", "romashka", "--legal-name", "ООО «Ромашка»"]).await;
+    recorded(&panel, "vendor.create").await;
+    run(&["vendor:set", "romashka", "--email", "buh@romashka.example"]).await;
+    let row = recorded(&panel, "vendor.update").await;
+    assert!(row.state_before.unwrap().contains("\"email\":null"));
+    assert!(row.state_after.unwrap().contains("buh@romashka.example"));
+    run(&["vendor:taxes", "romashka", "--from", "2027-01-01", "--taxation", "osn", "--vat", "vat22"]).await;
+    assert!(recorded(&panel, "vendor.put_taxes").await.state_after.unwrap().contains("\"vat22\""));
+
+    run(&["widget:update", "flysense", "--trial-days", "9"]).await;
+    let row = recorded(&panel, "widget.update").await;
+    assert_eq!(row.subject_id, widget);
+    assert!(!row.state_before.unwrap().contains("\"trial_days\":9"));
+    assert!(row.state_after.unwrap().contains("\"trial_days\":9"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn price_campaigns_of_commands_are_recorded_with_operator_and_reason(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    for price in ["1=99000", "1=119000"] {
+        let set = ["plan:set", "--title", "Про", "--price", price, "flysense", "pro"];
+        panel.app.worker(&set).await.told_beside_log();
+    }
+    let on = (moscow_day(SystemClock.now()) + Days::new(60)).to_string();
+    let by = ["--operator", "oleg", "--reason", "Аренда"];
+    let start =
+        [&["campaign:start", "flysense", "pro", "--from", "1", "--on", on.as_str()][..], &by[..]].concat();
+    panel.app.worker(&[&start[..], &["--dry-run"][..]].concat()).await.told_beside_log();
+    panel.app.worker(&start).await.told_beside_log();
+    let row = recorded(&panel, "campaign.start").await;
+    assert_eq!(row.reason, "Аренда");
+    let after = row.state_after.unwrap();
+    assert!(after.contains("\"operator\":\"oleg\"") && after.contains("\"to_version\":2"), "{after}");
+    let stop = [&["campaign:stop", row.subject_id.as_str()][..], &by[..]].concat();
+    panel.app.worker(&stop).await.told_beside_log();
+    panel.app.worker(&stop).await.refused(1);
+    let stopped = recorded(&panel, "campaign.stop").await;
+    assert_eq!((stopped.subject_id, stopped.reason.as_str()), (row.subject_id, "Аренда"));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn jobs_that_commands_cancel_and_replay_are_recorded(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    panel.app.begin().await;
+    let job = panel.app.jobs_of::<OpenPayment>(JobState::Queued).await.remove(0).id.to_string();
+    panel.app.worker(&["jobs:cancel", &job]).await.told_beside_log();
+    let row = recorded(&panel, "job.cancel").await;
+    assert_eq!(row.subject_id, job);
+    assert!(row.state_before.unwrap().contains("\"state\":\"queued\""));
+    panel.app.worker(&["jobs:replay", &job]).await.told_beside_log();
+    panel.app.worker(&["jobs:replay", &job]).await.refused(1);
+    let row = recorded(&panel, "job.replay").await;
+    assert!(row.state_before.unwrap().contains("\"state\":\"cancelled\""));
+    assert!(row.state_after.unwrap().contains("\"state\":\"queued\""));
 }
