@@ -69,18 +69,29 @@ pub(super) async fn check_password(guest: Guest) -> Result<Response, Fault> {
     let is_right = password::verify(hash.filter(|_| fits), password).await;
     let Some(user) = user.filter(|_| is_right) else {
         tracing::info!(address = %request.address, "wrong password of a vendor's user");
-        let form = SignInPage { assets: assets::version(), email: &email, next, error: Some(WRONG_PASSWORD) };
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        return wrong_password(&email, next);
     };
     counters.was_right(&deps).await?;
     let (token, token_hash) = fresh_token(&deps);
     let begin = || async {
-        let mut tx = deps.outbox.pool().begin().await?;
+        let (mut tx, now) = (deps.outbox.pool().begin().await?, deps.clock().now());
+        // As in the panel: another accepted invitation since the password was read would not end this session.
+        if !users::hold_password(&mut tx, user.id, &user.password_hash, now).await? {
+            return Ok(false);
+        }
         begin_session(&mut tx, &deps, &request, &user, &token_hash).await?;
-        Ok::<_, Fault>(tx.commit().await?)
+        tx.commit().await?;
+        Ok::<_, Fault>(true)
     };
-    repeat_contended(begin).await?;
+    if !repeat_contended(begin).await? {
+        return wrong_password(&email, next);
+    }
     Ok(to_second_factor(&deps, &token, next))
+}
+
+fn wrong_password(email: &str, next: &str) -> Result<Response, Fault> {
+    let form = SignInPage { assets: assets::version(), email, next, error: Some(WRONG_PASSWORD) };
+    page(StatusCode::UNPROCESSABLE_ENTITY, &form)
 }
 
 /// Inserts a session that waits for the second factor, with a fresh secret for a user who has none.

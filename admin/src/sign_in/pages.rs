@@ -86,30 +86,43 @@ pub(crate) async fn check_password(guest: Guest) -> Result<Response, Fault> {
     };
     let operator = operator.filter(|operator| operator.disabled_at.is_none());
     let hash = operator.as_ref().map(|operator| operator.password_hash.clone());
+    let known = operator.as_ref().map(|operator| operator.login.clone());
     let fits = password.expose_secret().len() <= MAX_PASSWORD_BYTES;
     let is_right = password::verify(hash.filter(|_| fits), password).await;
     let Some(operator) = operator.filter(|_| is_right) else {
-        tracing::info!(login, address = %request.address, "wrong password of an operator");
-        let form = SignInPage { assets: assets::version(), login: &login, next, error: Some(WRONG_PASSWORD) };
-        return page(StatusCode::UNPROCESSABLE_ENTITY, &form);
+        // An unknown login may be a password that was typed into the wrong field.
+        tracing::info!(login = known, address = %request.address, "wrong password of an operator");
+        return wrong_password(&login, next);
     };
     counters.was_right(&deps).await?;
     let (token, token_hash) = session::fresh_token(&deps);
     let row = session::begin(&deps, operator.id, &request);
     let proposed = proposed_secret(&deps, &operator)?;
     let begin = || async {
-        let mut tx = deps.outbox.pool().begin().await?;
+        let (mut tx, now) = (deps.outbox.pool().begin().await?, deps.clock().now());
+        // A reset since the password was read would not end this session.
+        if !operators::hold_password(&mut tx, operator.id, &operator.password_hash, now).await? {
+            return Ok(false);
+        }
         if let Some(sealed) = &proposed {
-            operators::propose_totp(&mut tx, operator.id, sealed, deps.clock().now()).await?;
+            operators::propose_totp(&mut tx, operator.id, sealed, now).await?;
         }
         sessions::insert(&mut tx, &row, &token_hash).await?;
-        Ok::<_, Fault>(tx.commit().await?)
+        tx.commit().await?;
+        Ok::<_, Fault>(true)
     };
-    repeat_contended(begin).await?;
+    if !repeat_contended(begin).await? {
+        return wrong_password(&login, next);
+    }
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     let mut response = redirect(&format!("{CODE_PATH}?{query}"));
     session::remember::<OperatorId>(&deps, &mut response, &token);
     Ok(response)
+}
+
+fn wrong_password(login: &str, next: &str) -> Result<Response, Fault> {
+    let form = SignInPage { assets: assets::version(), login, next, error: Some(WRONG_PASSWORD) };
+    page(StatusCode::UNPROCESSABLE_ENTITY, &form)
 }
 
 /// A fresh sealed secret for an operator who has none.

@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use flysk_domain::id::{AccountId, InstallId, JobId, SubscriptionId, WalletId, WidgetId};
+use flysk_domain::admin::{OperatorRights, OperatorRole};
+use flysk_domain::id::{AccountId, InstallId, JobId, OperatorId, SubscriptionId, WalletId, WidgetId};
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::subscriptions::{Subscription, moscow_day};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, ManualClock};
 use flysk_store::admin::listing::{Keyset, number_of_rows};
 use flysk_store::admin::lists::wallets::{self, WalletFilter};
+use flysk_store::admin::operators::{self, NewOperator};
 use flysk_store::jobs::{self, JobState, NewJob};
 use flysk_store::platform::subscriptions::{NewSubscription, insert_subscription};
 use flysk_store::platform::{handshake, installs, project_tokens, widgets};
@@ -123,6 +125,28 @@ async fn a_widget_that_was_changed_since_it_was_read_is_not_overwritten(pool: My
     let stored = widgets::find(&mut conn, id).await.unwrap().unwrap();
     assert_eq!(stored.name, "Первое");
     widgets::update_as_read(&mut conn, &stored, &named("Второе"), clock.now()).await.unwrap();
+}
+
+/// A session that begins with a password ends with it: whoever signs in with one that was replaced meanwhile gets none.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_password_that_was_replaced_meanwhile_begins_no_session(pool: MySqlPool) {
+    let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
+    let (id, rights, now) = (OperatorId::generate(&clock), OperatorRights::default(), clock.now());
+    let new = NewOperator {
+        id,
+        login: "anna",
+        name: "Анна",
+        role: OperatorRole::Owner,
+        rights: &rights,
+        password_hash: "$argon2id$first",
+    };
+    operators::insert(&mut conn, &new, now).await.unwrap();
+    assert!(operators::hold_password(&mut conn, id, "$argon2id$first", now).await.unwrap());
+    operators::reset(&mut conn, id, "$argon2id$second", now).await.unwrap();
+    assert!(!operators::hold_password(&mut conn, id, "$argon2id$first", now).await.unwrap());
+    assert!(operators::hold_password(&mut conn, id, "$argon2id$second", now).await.unwrap());
+    operators::write_access(&mut conn, id, (OperatorRole::Owner, &rights), Some(now), now).await.unwrap();
+    assert!(!operators::hold_password(&mut conn, id, "$argon2id$second", now).await.unwrap());
 }
 
 /// A handshake returns the widget, and install and wallet only if they exist.

@@ -13,7 +13,7 @@ use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
 pub use crate::sign_in::credentials::{
-    confirm_totp, propose_totp, reseal_totp, use_totp_step, write_password,
+    confirm_totp, hold_password, propose_totp, reseal_totp, use_totp_step, write_password,
 };
 
 /// Row of `operators`: a person of Flysk who uses the panel.
@@ -74,6 +74,8 @@ impl CredentialTable for OperatorId {
          WHERE id = ? AND totp_confirmed_at IS NULL AND totp_sealed IS NOT NULL";
     const WRITE_PASSWORD: &'static str =
         "UPDATE operators SET password_hash = ?, updated_at = ? WHERE id = ?";
+    const HOLD_PASSWORD: &'static str =
+        "UPDATE operators SET updated_at = ? WHERE id = ? AND password_hash = ? AND disabled_at IS NULL";
     const RESEAL_TOTP: &'static str = "UPDATE operators SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?";
 }
 

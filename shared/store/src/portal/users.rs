@@ -11,7 +11,7 @@ use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
 
 pub use crate::sign_in::credentials::{
-    confirm_totp, propose_totp, reseal_totp, use_totp_step, write_password,
+    confirm_totp, hold_password, propose_totp, reseal_totp, use_totp_step, write_password,
 };
 
 /// A user of the portal, who belongs to one vendor.
@@ -72,6 +72,8 @@ impl CredentialTable for VendorUserId {
          WHERE id = ? AND totp_confirmed_at IS NULL AND totp_sealed IS NOT NULL";
     const WRITE_PASSWORD: &'static str =
         "UPDATE vendor_users SET password_hash = ?, updated_at = ? WHERE id = ?";
+    const HOLD_PASSWORD: &'static str =
+        "UPDATE vendor_users SET updated_at = ? WHERE id = ? AND password_hash = ? AND disabled_at IS NULL";
     const RESEAL_TOTP: &'static str =
         "UPDATE vendor_users SET totp_sealed = ? WHERE id = ? AND totp_sealed = ?";
 }

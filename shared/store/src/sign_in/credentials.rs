@@ -19,6 +19,8 @@ pub trait CredentialTable: StoredId + Sealed {
     const CONFIRM_TOTP: &'static str;
     /// Writes hash and time of the row with this id.
     const WRITE_PASSWORD: &'static str;
+    /// Writes the time of the row with this id and this hash, unless it is disabled.
+    const HOLD_PASSWORD: &'static str;
     /// Writes the sealed secret of the row with this id and this sealed secret.
     const RESEAL_TOTP: &'static str;
 }
@@ -75,6 +77,23 @@ pub async fn write_password<P: CredentialTable>(
         .execute(conn)
         .await?;
     expect_one(&result, P::KIND)
+}
+
+/// Holds the row of a principal until the transaction ends, in which a session begins: who replaces the password ends that
+/// session, too. `false` if the password was replaced since its hash was read, or the principal was disabled.
+pub async fn hold_password<P: CredentialTable>(
+    conn: &mut Conn,
+    id: P,
+    password_hash: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    let held = sqlx::query(<P as CredentialTable>::HOLD_PASSWORD)
+        .bind(now)
+        .bind(id.to_string())
+        .bind(password_hash)
+        .execute(conn)
+        .await?;
+    Ok(held.rows_affected() == 1)
 }
 
 /// Replaces the sealed secret of the second factor; `false` if it has changed since it was read.
