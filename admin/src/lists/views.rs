@@ -58,12 +58,11 @@ pub(crate) async fn save(visit: Visit<Support>) -> Result<Response, Fault> {
         return Err(Fault::NotFound);
     }
     let name = form.required("name", "Название вида")?;
-    let query = form.get("query").unwrap_or_default();
+    // Parsed and written anew, so that a view is a query string and nothing else.
+    let query = saved_query(&Pairs::parse(form.get("query").unwrap_or_default().as_bytes()));
     if name.chars().count() > MAX_NAME_LEN || query.len() > MAX_QUERY_LEN {
         return Err(Fault::refused("Название вида: до 80 знаков, фильтр: до 1000."));
     }
-    // Parsed and written anew, so that a view is a query string and nothing else.
-    let query = saved_query(&Pairs::parse(query.as_bytes()));
     let view = SavedView {
         id: ViewId::generate(visit.deps.clock()),
         operator_id: visit.who.id,

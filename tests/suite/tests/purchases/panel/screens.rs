@@ -59,6 +59,7 @@ async fn broken_filters_and_foreign_ids_are_told_and_are_no_errors_of_ours(pool:
         ("/discrepancies?compared=%2B99999-01-01", 422),
         ("/jobs?size=-5", 422),
         ("/jobs?after=%00&before=%27", 200),
+        ("/jobs?after=%D0%B6", 422),
         ("/jobs?kind=%D0%B6&correlation=%D0%B6", 200),
         ("/jobs?size=100000", 200),
         ("/accounts?host=%25%D0%B6", 200),
@@ -260,6 +261,9 @@ async fn a_saved_view_is_seen_by_its_operator_and_a_shared_one_by_all(pool: MySq
     boris.refused(&delete, &[("list", "/jobs")], 404).await;
     assert_eq!(anna.act(&delete, &[("list", "/jobs")]).await, "/jobs");
     boris.refused("/views/save", &[("list", "//elsewhere.example"), ("name", "x")], 404).await;
+    // Short as it is typed, but not as it is stored.
+    let long = format!("host={}", "ж".repeat(300));
+    boris.refused("/views/save", &[("list", "/accounts"), ("query", &long), ("name", "x")], 422).await;
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
