@@ -59,8 +59,9 @@ impl Type for QueryTime {
     }
 }
 
-/// The years that the database stores without loss in any time zone. MySQL's DATETIME ends with the year 9999.
-const YEARS: RangeInclusive<i32> = 1970..=9998;
+/// The years that the database stores without loss in any time zone. MySQL's DATETIME ends with the year 9999, and sqlx panics if
+/// some other years are bound.
+pub(crate) const YEARS: RangeInclusive<i32> = 1970..=9998;
 
 fn out_of_range<T: Type>() -> ParseResult<T> {
     Err(ParseError::custom(format!("the year must be {} to {}", YEARS.start(), YEARS.end())))

@@ -1,6 +1,6 @@
 //! `GET /v1/flycoins/transactions`: the history of an account's wallet.
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _};
 use flysk_domain::UnknownText;
 use flysk_domain::platform::ledger::TransactionKind;
 use flysk_domain::trace::Trace;
@@ -18,7 +18,7 @@ use crate::auth::{WidgetCaller, WidgetUser};
 use crate::choice::Choice;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
-use crate::query::QueryTime;
+use crate::query::{QueryTime, YEARS};
 use crate::time::Time;
 
 /// Default number of transactions on a page.
@@ -226,7 +226,8 @@ pub(super) fn next_cursor(last: &TransactionRow) -> String {
 pub(super) fn read_cursor(text: &str) -> Result<Cursor, Problem> {
     let read = || {
         let (micros, id) = text.split_once('.')?;
-        let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+        let at = DateTime::from_timestamp_micros(micros.parse().ok()?);
+        let at = at.filter(|at| YEARS.contains(&at.year()))?;
         Some(Cursor { at, id: id.parse().ok()? })
     };
     read().ok_or_else(|| invalid("`cursor` must be the `next` of a page".to_owned()))
@@ -253,8 +254,11 @@ mod tests {
         ] {
             assert!(read_cursor(text).is_err(), "{text}");
         }
-        let far = format!("{}.ltx_01ARZ3NDEKTSV4RRFFQ69G5FAV", i64::MAX);
-        assert!(read_cursor(&far).is_err());
+        // Beyond chrono's times, and beyond those of the database.
+        for micros in [i64::MAX, 8_000_000_000_000_000_000, -100_000_000_000_000_000] {
+            let far = format!("{micros}.ltx_01ARZ3NDEKTSV4RRFFQ69G5FAV");
+            assert!(read_cursor(&far).is_err(), "{far}");
+        }
     }
 
     #[test]
