@@ -1,9 +1,10 @@
 //! Everything that happened to one install, in one ordered list.
 
 use std::cmp::Reverse;
+use std::ops::RangeInclusive;
 
 use askama::Template;
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _, TimeDelta, Utc};
 use flysk_domain::id::InstallId;
 use flysk_store::platform::installs::{self, Install};
 use flysk_store::{Conn, StoreResult};
@@ -20,6 +21,8 @@ const ENTRIES_SHOWN: u32 = 100;
 const ENTRIES_OF_EDGE: u32 = 4 * ENTRIES_SHOWN;
 /// Decimals of a second in the times at which pages end.
 const MILLISECONDS: u16 = 3;
+/// Years in which a page may end. The database lacks most others, and sqlx panics if some of them are bound.
+const YEARS: RangeInclusive<i32> = 1970..=9998;
 
 /// Source of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,8 +167,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let id: InstallId = visit.request.id()?;
     let query = &visit.request.query;
     let kind = query.get("kind").and_then(|code| Kind::ALL.into_iter().find(|kind| kind.code() == code));
-    let before: Option<i64> = query.parsed("before", "before")?;
-    let before = before.and_then(DateTime::from_timestamp_micros);
+    let before = query.parsed("before", "before")?.map(place).transpose()?;
     let mut conn = visit.deps.read().await?;
     let install = installs::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let source = Source { install: &install, now: visit.deps.clock().now() };
@@ -183,6 +185,13 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         entries,
     };
     visit.page(&page)
+}
+
+/// The time before which a page of the timeline continues.
+fn place(micros: i64) -> Result<DateTime<Utc>, Fault> {
+    DateTime::from_timestamp_micros(micros)
+        .filter(|at| YEARS.contains(&at.year()))
+        .ok_or_else(|| Fault::refused("Такого места в ленте нет. Откройте её с начала."))
 }
 
 /// Whose timeline is read, and when.

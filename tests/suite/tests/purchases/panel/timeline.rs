@@ -6,6 +6,7 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use flysk_domain::id::JobId;
 use flysk_domain::{Clock as _, TextEnum as _};
 use flysk_store::platform::vendors;
+use reqwest::StatusCode;
 use sqlx::{AssertSqlSafe, MySqlPool};
 
 use super::harness::{Panel, Signed, value_of};
@@ -222,6 +223,18 @@ async fn no_entry_of_an_instant_is_lost_between_two_pages(pool: MySqlPool) {
     insert(&panel, tokens, at + TimeDelta::seconds(1), 1_000..2_000).await;
     let newest = signed.page(&format!("{path}?kind=token")).await;
     assert_eq!(newest.matches("<li><time").count(), 1_000);
+}
+
+/// No page links to such times, but anyone may write them into the address.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn times_that_the_database_lacks_are_refused(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let path = format!("/installs/{}/timeline", panel.app.install().await.id);
+    for micros in [i64::MAX, 8_000_000_000_000_000_000, -100_000_000_000_000_000] {
+        let answer = panel.get_as(&signed.cookie, &format!("{path}?before={micros}")).await;
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{micros}");
+    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
