@@ -1,16 +1,18 @@
 //! All routes. Each states who may use it; the gate enforces that for all of them.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 
+use futures::FutureExt as _;
 use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
 use poem::{Endpoint as _, EndpointExt as _, Response, RouteMethod, get};
 
 use crate::deps::Deps;
-use crate::http::Route;
 use crate::http::area::{Area, PORTAL};
 use crate::http::gate::{Gated, not_found};
-use crate::http::respond::redirect;
+use crate::http::respond::{bare_error, redirect};
+use crate::http::{Fault, Route};
 use crate::sign_in::{pages, passkey_pages};
 use crate::{assets, health, portal, screens};
 
@@ -92,10 +94,20 @@ pub fn app_with(deps: Deps, only: Option<Only>) -> BoxEndpoint<'static, Response
     router
         .around(move |endpoint, request| async move {
             let unknown = area.unwrap_or_else(|| Area::of(request.uri().path()));
-            Ok::<_, poem::Error>(endpoint.call(request).await.unwrap_or_else(|_| not_found(unknown)))
+            Ok::<_, poem::Error>(answered(unknown, endpoint.call(request)).await)
         })
         .map_to_response()
         .boxed()
+}
+
+/// The answer of the router, or an error page if there is no such page or the page panics: a panic would end the connection, with
+/// all that the browser sent.
+async fn answered(area: Area, answer: impl Future<Output = poem::Result<Response>> + Send) -> Response {
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => not_found(area),
+        Err(_) => bare_error(area, &Fault::internal("a page panicked")),
+    }
 }
 
 /// Other addresses under which people look for the portal lead to its first page: with a slash at the end, and the root of a
@@ -111,6 +123,9 @@ fn with_ways_to_portal(router: poem::Route, only: Option<Area>) -> poem::Route {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
+    use poem::http::StatusCode;
     use poem::http::header::LOCATION;
     use poem::test::TestClient;
 
@@ -130,6 +145,12 @@ mod tests {
             let location = answer.headers().get(LOCATION).map(|location| location.to_str().unwrap());
             assert_eq!(location, wanted, "{only:?} {path}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_that_panics_is_answered_with_an_error() {
+        let panics = std::future::poll_fn(|_| -> Poll<poem::Result<Response>> { panic!("on purpose") });
+        assert_eq!(answered(Area::Panel, panics).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 
     #[test]
