@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::port::loopback;
 
 /// Timeout of connecting and of each read.
-const TIMEOUT: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends a command without blanks in its arguments; returns the strings of the answer, those of nested arrays too.
 ///

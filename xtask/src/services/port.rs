@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 /// Maximum time until the port of a killed server is free.
-const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Whether nothing listens on the port.

@@ -18,6 +18,7 @@ use xtask::services::fastest_directory;
 
 use super::clock::FileClock;
 use super::database::{FleetDatabase, TestCluster};
+use super::freeze::freeze_process;
 use super::link::Link;
 use super::redis::{Departure, FleetRedis, RedisWithSentinels};
 use super::work::create_tables;
@@ -37,8 +38,8 @@ pub fn own_directory() -> anyhow::Result<TempDir> {
     Ok(tempfile::tempdir_in(parent)?)
 }
 
-/// Timeout for every wait.
-pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
+/// Timeout for every wait. Only what hangs takes as long.
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A private database and Redis, and worker processes that use them. On a cluster, each process uses another node.
 pub struct Fleet {
@@ -179,6 +180,11 @@ impl Fleet {
         let child = self.workers.get(worker).and_then(Option::as_ref).context("no such worker")?;
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status()?;
         if sent.success() { Ok(()) } else { bail!("kill -{signal} failed") }
+    }
+
+    /// Sends SIGSTOP and waits until every thread of the process has stopped.
+    pub fn freeze(&self, worker: usize) -> anyhow::Result<()> {
+        freeze_process(self.workers.get(worker).and_then(Option::as_ref).context("no such worker")?.id())
     }
 
     /// Sends SIGKILL and waits until the process has exited.

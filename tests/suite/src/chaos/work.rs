@@ -67,6 +67,26 @@ impl JobHandler<ChaosContext> for FailOnSchedule {
     }
 }
 
+/// Ends at once, without the database.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DoNothing {
+    /// Unique within a test.
+    pub key: u64,
+}
+
+impl Job for DoNothing {
+    const KIND: &'static str = "chaos.do_nothing";
+    const POLICY: Policy = Policy::for_queue(queues::UPKEEP);
+    const TRIGGER: &'static str = "a chaos test";
+    const DESCRIPTION: &'static str = "does nothing";
+}
+
+impl JobHandler<ChaosContext> for DoNothing {
+    async fn handle(&self, _: &JobContext, _: &ChaosContext) -> JobResult {
+        Ok(JobOutcome::Done)
+    }
+}
+
 /// Aborts its worker process on every attempt. Only the limit on starts can stop it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KillWorker {
@@ -100,7 +120,7 @@ impl Job for StumbleTwice {
     const KIND: &'static str = "chaos.stumble_twice";
     const POLICY: Policy = Policy::for_queue(queues::UPKEEP)
         .attempts(5)
-        .timeout_secs(1)
+        .timeout_secs(5)
         .backoff(Backoff::Fixed(&[Duration::from_millis(50)]));
     const TRIGGER: &'static str = "a chaos test";
     const DESCRIPTION: &'static str = "panics, hangs, succeeds";
@@ -148,6 +168,7 @@ pub(super) async fn leave_mark(run: &JobContext, key: u64) -> JobResult {
 pub fn registry() -> Registry<ChaosContext> {
     Registry::default()
         .with::<LeaveMark>()
+        .with::<DoNothing>()
         .with::<FailOnSchedule>()
         .with::<KillWorker>()
         .with::<StumbleTwice>()

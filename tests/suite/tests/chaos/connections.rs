@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use xtask::services::{Redis, Server};
 
-/// Time in which the connection finds the server that took over.
-const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time in which the connection finds the server that took over. One that does not look for it never does.
+const TAKE_OVER_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Two servers, and an address that leads each new connection to one of them.
 struct Address {
@@ -37,10 +37,9 @@ impl Address {
         Ok(Self { servers: [first, second], target, url, _dir: dir })
     }
 
-    /// A connection that gives up a server after 500 ms without an answer.
-    async fn connect(&self) -> anyhow::Result<RedisConnection> {
-        let config =
-            RedisConfig { response_timeout: Duration::from_millis(500), ..RedisConfig::at(&self.url) };
+    /// A connection that gives up a server after this time without an answer.
+    async fn connect(&self, response_timeout: Duration) -> anyhow::Result<RedisConnection> {
+        let config = RedisConfig { response_timeout, ..RedisConfig::at(&self.url) };
         Ok(RedisConnection::connect(&config).await?)
     }
 
@@ -87,7 +86,7 @@ async fn keys(server: &Server) -> anyhow::Result<Vec<String>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_leaves_a_server_that_became_a_replica() -> anyhow::Result<()> {
     let address = Address::start().await?;
-    let connection = address.connect().await?;
+    let connection = address.connect(TAKE_OVER_TIMEOUT).await?;
     write_until_taken(&connection).await?;
     address.take_over();
     let mut first =
@@ -105,7 +104,7 @@ async fn a_connection_leaves_a_server_that_became_a_replica() -> anyhow::Result<
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_leaves_a_server_that_does_not_answer() -> anyhow::Result<()> {
     let address = Address::start().await?;
-    let connection = address.connect().await?;
+    let connection = address.connect(Duration::from_millis(500)).await?;
     write_until_taken(&connection).await?;
     freeze(&address.servers[0])?;
     address.take_over();

@@ -10,8 +10,8 @@ use flysk_suite::chaos::freeze;
 use tempfile::TempDir;
 use xtask::services::{Durability, Mysql, Server};
 
-/// Time in which a pool leaves a server that takes no writes: it asks every second.
-const MOVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time in which a pool leaves a server that takes no writes: it asks every second. One that does not ask never leaves it.
+const MOVE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A private server, stopped on drop.
 struct OwnServer {
@@ -34,7 +34,7 @@ impl OwnServer {
     }
 
     async fn connect(&self, connections: u32) -> anyhow::Result<Pool> {
-        Ok(flysk_store::connect_within(&Mysql::url(&self.server), connections, Duration::from_secs(30))
+        Ok(flysk_store::connect_within(&Mysql::url(&self.server), connections, Duration::from_mins(2))
             .await?)
     }
 

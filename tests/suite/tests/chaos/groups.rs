@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use flysk_store::jobs::JobState;
 use flysk_suite::chaos::fleet::Fleet;
-use flysk_suite::chaos::work::KillWorker;
+use flysk_suite::chaos::work::{DoNothing, KillWorker};
 
 use crate::in_process::{
     CONCURRENCY, InProcessWorker, LIMIT_PERMITS, LeaveLocked, Limited, LoseLease, Quick, Stage, Wait,
@@ -91,7 +91,7 @@ async fn jobs_claimed_ahead_of_long_ones_are_released() -> anyhow::Result<()> {
 /// A worker dies between claim and start: the jobs run elsewhere, and keep the attempts of which nobody knows whether they began.
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_claimed_ahead_by_a_worker_that_dies_are_run_once_by_another() -> anyhow::Result<()> {
-    let fleet = Fleet::start(Duration::from_secs(2)).await?;
+    let fleet = Fleet::start(Duration::from_secs(10)).await?;
     let AheadOfGate { stage, worker, passed } = AheadOfGate::reach(&fleet).await?;
     worker.kill();
     let held = count(&fleet, RUNNING).await?;
@@ -116,16 +116,18 @@ async fn jobs_claimed_ahead_by_a_worker_that_dies_are_run_once_by_another() -> a
 async fn jobs_claimed_ahead_of_one_that_kills_its_worker_are_not_claimed_ahead_again() -> anyhow::Result<()> {
     const KILLER: &str = "SELECT COUNT(*) FROM jobs WHERE state = 'dead' AND kind = 'chaos.kill_worker'";
     let grace = Duration::from_secs(10);
-    let mut fleet = Fleet::start(Duration::from_secs(1)).await?;
-    fleet.enqueue(&marks(0..400, 0)).await?;
+    let mut fleet = Fleet::start(Duration::from_secs(3)).await?;
+    // Jobs that need no database are short on a busy machine too: jobs are claimed ahead of short ones only.
+    let short: Vec<DoNothing> = (0..400).map(|key| DoNothing { key }).collect();
+    fleet.enqueue(&short).await?;
     fleet.enqueue(&[KillWorker { key: 10_000 }]).await?;
-    fleet.enqueue(&marks(400..800, 0)).await?;
+    fleet.enqueue(&marks(0..400, 0)).await?;
     let mut starts = 0;
     loop {
         starts += 1;
         anyhow::ensure!(starts <= 5, "the job that kills its worker does not end");
         let worker = fleet.start_worker(CONCURRENCY, grace)?;
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_mins(2);
         while fleet.is_running(worker) && count(&fleet, KILLER).await? == 0 {
             anyhow::ensure!(Instant::now() < deadline, "the worker was not killed");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -137,7 +139,7 @@ async fn jobs_claimed_ahead_of_one_that_kills_its_worker_are_not_claimed_ahead_a
         assert!(starts > 1 || held > i64::try_from(CONCURRENCY)?, "nothing was claimed ahead: {held}");
         // Each claim and each rescue counts as one.
         let again =
-            "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND kind = 'chaos.leave_mark' AND fence > 2";
+            "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND kind <> 'chaos.kill_worker' AND fence > 2";
         let again = count(&fleet, again).await?;
         assert!(
             again < i64::try_from(CONCURRENCY)?,
@@ -146,7 +148,7 @@ async fn jobs_claimed_ahead_of_one_that_kills_its_worker_are_not_claimed_ahead_a
     }
     assert!(starts >= 4, "it was started three times: {starts}");
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 800).await?;
-    assert_eq!(count(&fleet, "SELECT COUNT(*) FROM chaos_marks").await?, 800, "each effect once");
+    assert_eq!(count(&fleet, "SELECT COUNT(*) FROM chaos_marks").await?, 400, "each effect once");
     Ok(())
 }
 

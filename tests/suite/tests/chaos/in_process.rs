@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 /// Jobs that the worker runs at once.
 pub(crate) const CONCURRENCY: usize = 4;
 /// Time for running jobs after a stop began, the reserve for releasing them included.
-const STOP_GRACE: Duration = Duration::from_secs(3);
+const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Permits of the limit that [`Limited`] takes.
 pub(crate) const LIMIT_PERMITS: u32 = 2;
 
@@ -88,7 +88,7 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), started).await.context("too few jobs were started")
+        tokio::time::timeout(Duration::from_mins(5), started).await.context("too few jobs were started")
     }
 
     /// The largest number of jobs that held the limit at once.

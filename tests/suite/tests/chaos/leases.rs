@@ -7,7 +7,7 @@ use flysk_store::jobs;
 use flysk_suite::chaos::fleet::Fleet;
 use flysk_suite::chaos::work::{KillWorker, StumbleTwice};
 
-use crate::marks;
+use crate::{marks, shorten_marks};
 
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -16,9 +16,10 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 async fn killed_worker_loses_none_of_50_jobs_in_flight() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_secs(3)).await?;
     let doomed = fleet.start_worker(50, STOP_GRACE)?;
-    fleet.enqueue(&marks(0..50, 1_500)).await?;
+    fleet.enqueue(&marks(0..50, 120_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 50).await?;
     fleet.kill(doomed)?;
+    shorten_marks(&fleet).await?;
     fleet.start_worker(50, STOP_GRACE)?;
     fleet.check_exactly_once(50).await?;
     fleet.wait_for("SELECT COUNT(*) FROM chaos_starts WHERE attempt = 2", 50).await
@@ -65,9 +66,11 @@ async fn two_workers_never_hold_one_lease() -> anyhow::Result<()> {
 async fn frozen_worker_writes_nothing_after_it_resumes() -> anyhow::Result<()> {
     let mut fleet = Fleet::start(Duration::from_secs(2)).await?;
     let frozen = fleet.start_worker(20, STOP_GRACE)?;
-    fleet.enqueue(&marks(0..20, 1_000)).await?;
+    // They end after the worker has resumed: a timer runs on while its process is frozen.
+    fleet.enqueue(&marks(0..20, 10_000)).await?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'running'", 20).await?;
-    fleet.signal(frozen, "STOP")?;
+    fleet.freeze(frozen)?;
+    shorten_marks(&fleet).await?;
     fleet.start_worker(20, STOP_GRACE)?;
     fleet.wait_for("SELECT COUNT(*) FROM jobs WHERE state = 'done'", 20).await?;
     fleet.signal(frozen, "CONT")?;
@@ -109,7 +112,7 @@ async fn poison_job_becomes_dead_and_can_be_replayed() -> anyhow::Result<()> {
 /// A panic and a timeout are ordinary failed attempts: the worker and its other jobs continue.
 #[tokio::test(flavor = "multi_thread")]
 async fn panics_and_time_outs_are_failed_attempts() -> anyhow::Result<()> {
-    let mut fleet = Fleet::start(Duration::from_secs(5)).await?;
+    let mut fleet = Fleet::start(Duration::from_mins(1)).await?;
     let worker = fleet.start_worker(10, STOP_GRACE)?;
     let stumbling: Vec<StumbleTwice> = (0..5).map(|key| StumbleTwice { key }).collect();
     fleet.enqueue(&stumbling).await?;

@@ -18,9 +18,21 @@ mod stops;
 mod tenants;
 mod tls;
 
+use flysk_suite::chaos::fleet::Fleet;
 use flysk_suite::chaos::work::LeaveMark;
 
 /// Jobs with different keys that run for `work_ms` each.
 fn marks(keys: std::ops::Range<u64>, work_ms: u64) -> Vec<LeaveMark> {
     keys.map(|key| LeaveMark { key, work_ms }).collect()
+}
+
+/// From their next attempt on, the jobs leave their marks at once. Jobs that a test interrupts run long, so that none of them
+/// ends before it is interrupted, however slow the machine.
+async fn shorten_marks(fleet: &Fleet) -> anyhow::Result<()> {
+    sqlx::query(
+        "UPDATE jobs SET payload = JSON_SET(payload, '$.work_ms', 0) WHERE kind = 'chaos.leave_mark'",
+    )
+    .execute(&fleet.pool)
+    .await?;
+    Ok(())
 }

@@ -102,7 +102,7 @@ async fn late_acknowledgement_leaves_no_poison() -> anyhow::Result<()> {
     let worker = fleet.start_worker(20, STOP_GRACE)?;
     let mut redis = fleet.redis_connection().await?;
     // While MySQL is down the worker has wake-ups in flight that it cannot claim.
-    fleet.signal(worker, "STOP")?;
+    fleet.freeze(worker)?;
     fleet.enqueue(&marks(0..20, 10)).await?;
     wait_until(async || Ok(redis.llen::<_, usize>(ACTIVE_QUEUE_KEY).await? == 20)).await?;
     fleet.stop_mysql();
@@ -144,7 +144,7 @@ async fn in_flight(redis: &mut MultiplexedConnection) -> anyhow::Result<(String,
 }
 
 async fn wait_until(mut holds: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_mins(2);
     while !holds().await? {
         anyhow::ensure!(Instant::now() < deadline, "timed out");
         tokio::time::sleep(Duration::from_millis(20)).await;
