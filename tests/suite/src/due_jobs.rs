@@ -10,7 +10,7 @@ use flysk_workers::App;
 /// Rounds after which jobs are considered to enqueue each other without end.
 const MAX_ROUNDS: u32 = 200;
 /// Time within which the server ends the transaction of a dead worker, in real time.
-const RESCUE_TIMEOUT: Duration = Duration::from_secs(20);
+const RESCUE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Executes the jobs that `due` lists, in its order, until there are none.
 ///

@@ -56,7 +56,7 @@ impl Transcription {
 
 impl Client {
     pub(super) fn new(api_url: &str, amocrm: Amocrm) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(2)).build()?;
         Ok(Self { http, api_url: api_url.to_owned(), amocrm, account: ACCOUNT, user: ADMIN })
     }
 

@@ -7,7 +7,7 @@ use flysk_queue::connect_redis;
 use flysk_store::Pool;
 
 /// Timeout for the deletion. A server that is down needs no cleanup.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(15);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A database and a Redis prefix. Both are deleted on drop, unless they are to be kept.
 #[derive(Debug)]

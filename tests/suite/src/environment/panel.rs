@@ -54,7 +54,7 @@ impl Environment {
         let password = printed.lines().last().map(str::trim).context("the command printed no password")?;
         let panel = Panel { url: url.clone(), login: LOGIN.to_owned(), password: password.to_owned() };
         self.spawn("flysk-admin", &["serve"], "admin")?;
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
         let deadline = Instant::now() + WAIT_TIMEOUT;
         while !http.get(format!("{url}/readyz")).send().await.is_ok_and(|answer| answer.status().is_success())
         {

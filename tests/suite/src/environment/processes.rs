@@ -17,7 +17,7 @@ use super::{CLIENT_ID, PUBLIC_ORIGIN};
 use crate::ports::{free_or_quiet_port, quiet_port};
 
 /// Timeout for starting and stopping on a busy machine.
-pub(super) const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Port of the API of an environment that is kept, if it is free: its clients need not be restarted with it.
 const KEPT_PORT: u16 = 8080;
@@ -171,7 +171,7 @@ impl Environment {
     }
 
     async fn wait_until_api_is_ready(&mut self, number: usize, url: &str) -> anyhow::Result<()> {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
         let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
             let answered = http.get(format!("{url}/readyz")).send().await;

@@ -21,7 +21,7 @@ async fn every_credential_has_exactly_its_own_permissions() -> anyhow::Result<()
     add_other_account(&env)?;
     let client = env.client()?;
     let note = env.simulators.call_arrives(Some(env.simulators.recording_url("sales-mono-8k.mp3")), 42)?;
-    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
     let path = format!("/v1/flysense/transcriptions/{}", call.id);
 
     let http = reqwest::Client::builder().build()?;
@@ -64,7 +64,7 @@ async fn concurrent_edits_do_not_overwrite_each_other() -> anyhow::Result<()> {
     let env = start_env().await?;
     let client = env.client()?;
     let note = env.simulators.call_arrives(Some(env.simulators.recording_url("sales-stereo-44k.mp3")), 42)?;
-    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
     let path = format!("/v1/flysense/transcriptions/{}", call.id);
     let speaker = |view: &Value| view["utterances"][0]["speaker"].as_str().map(str::to_owned);
     assert_eq!(speaker(&call.raw).as_deref(), Some("operator"));
@@ -136,7 +136,7 @@ async fn examples_of_the_document_are_valid() -> anyhow::Result<()> {
     let env = start_env().await?;
     let client = env.client()?;
     let note = env.simulators.call_arrives(Some(env.simulators.recording_url("sales-mono-8k.mp3")), 42)?;
-    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
     let http = reqwest::Client::builder().build()?;
     let spec: Value = http.get(format!("{}/openapi.json", env.api_url)).send().await?.json().await?;
     let mut tried = 0;

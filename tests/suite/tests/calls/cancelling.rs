@@ -36,7 +36,7 @@ async fn a_cancelled_call_stays_cancelled_until_a_new_request() -> anyhow::Resul
     assert_eq!((status, problem["code"].as_str()), (StatusCode::CONFLICT, Some("wrong_state")));
     env.simulators.amocrm.state.set_link(ACCOUNT, note, Some(&url))?;
     assert_eq!(client.transcribe(note).await?, id);
-    let done = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let done = client.wait_for_end(note, Duration::from_mins(5)).await?;
     assert_eq!(done.state, "done", "{}", done.raw);
     assert_eq!(cancel(&client, &id).await?.0, StatusCode::CONFLICT);
     bucket_gets_empty(&env).await
@@ -61,7 +61,7 @@ async fn a_call_cancelled_while_waiting_restarts_at_once() -> anyhow::Result<()>
     let url = env.simulators.recording_url("sales-mono-8k.mp3");
     env.simulators.amocrm.state.set_link(ACCOUNT, note, Some(&url))?;
     assert_eq!(client.transcribe(note).await?, id);
-    let done = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let done = client.wait_for_end(note, Duration::from_mins(5)).await?;
     assert_eq!(done.state, "done", "{}", done.raw);
     bucket_gets_empty(&env).await
 }
@@ -77,7 +77,7 @@ async fn a_cancelled_run_does_not_write_into_the_next() -> anyhow::Result<()> {
     env.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'fetching'", 1).await?;
     assert_eq!(cancel(&client, &id).await?.0, StatusCode::OK);
     assert_eq!(client.transcribe(note).await?, id);
-    let done = client.wait_for_end(note, Duration::from_mins(2)).await?;
+    let done = client.wait_for_end(note, Duration::from_mins(5)).await?;
     assert_eq!(done.state, "done", "{}\n{}", done.raw, env.logs());
     let submits = env.simulators.speechkit.control.calls_to("POST", "/stt/v3/recognizeFileAsync").len();
     assert_eq!(submits, 1, "both runs were recognised");

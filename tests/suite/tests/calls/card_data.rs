@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::start_env;
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 const FILE: &str = "support-stereo-pcm.wav";
 
 fn texts<'a>(items: &'a Value, field: &str) -> Vec<&'a str> {

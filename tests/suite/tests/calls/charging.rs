@@ -8,7 +8,7 @@ use flysk_suite::environment::{ChaosProxy, Client, Environment, Options, Transcr
 use serde_json::Value;
 
 /// Timeout for a payment.
-pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The product with FlySense installed and its welcome bonus, and a proxy to the platform that can fail.
 pub(crate) async fn start_env_with_bonus(

@@ -48,7 +48,7 @@ async fn a_kept_environment_is_continued() -> anyhow::Result<()> {
     second.install().await?;
     let note =
         second.simulators.call_arrives(Some(second.simulators.recording_url("sales-mono-8k.mp3")), 42)?;
-    let call = second.client()?.wait_for_end(note, std::time::Duration::from_mins(1)).await?;
+    let call = second.client()?.wait_for_end(note, std::time::Duration::from_mins(5)).await?;
     assert_eq!(call.state, "done", "{}\n{}", call.raw, second.logs());
     sqlx::query(sqlx::AssertSqlSafe(format!("DROP DATABASE {kept}"))).execute(&second.pool).await?;
     Ok(())

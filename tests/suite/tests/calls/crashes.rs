@@ -43,7 +43,7 @@ async fn calls_survive_crashing_workers() -> anyhow::Result<()> {
     }
     let mut calls = Vec::new();
     for note in notes {
-        let call = client.wait_for_end(note, Duration::from_mins(3)).await?;
+        let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
         anyhow::ensure!(call.state == "done", "{}\n{}", call.raw, env.logs());
         calls.push(call.id);
     }
@@ -60,8 +60,8 @@ async fn stages_that_run_twice_change_nothing() -> anyhow::Result<()> {
     let env = start_env().await?;
     let client = env.client()?;
     let note = env.simulators.call_arrives(Some(env.simulators.recording_url("sales-stereo-44k.mp3")), 42)?;
-    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
-    let before = client.wait_for_payment(&call.id, "paid", Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
+    let before = client.wait_for_payment(&call.id, "paid", Duration::from_mins(5)).await?;
     bucket_gets_empty(&env).await?;
 
     let outbox = Outbox::new(env.pool.clone(), None, Arc::new(SystemClock));
@@ -112,7 +112,7 @@ async fn wiped_redis_does_not_stop_recognitions() -> anyhow::Result<()> {
     let keys: Vec<String> =
         redis::cmd("KEYS").arg(format!("{}:*", env.name())).query_async(&mut redis).await?;
     redis::cmd("DEL").arg(&keys).query_async::<()>(&mut redis).await?;
-    let call = client.wait_for_end(note, Duration::from_secs(90)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
     anyhow::ensure!(call.state == "done", "{}", call.raw);
     let threads: i64 = sqlx::query_scalar(
         "SELECT COUNT(DISTINCT correlation_id) FROM jobs WHERE kind IN ('calls.ingest_note', 'calls.fetch_recording',

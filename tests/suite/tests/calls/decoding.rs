@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use xtask::tools::FFMPEG;
 
 /// Timeout for immediate effects on a busy machine.
-const PROMPT_TIMEOUT: Duration = Duration::from_mins(1);
+const PROMPT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// An `ffmpeg` script that writes its process id to a file and waits until the gate is opened.
 struct Gated {
@@ -142,7 +142,7 @@ async fn a_killed_decoder_is_restarted_and_the_worker_survives() -> anyhow::Resu
 
     gated.waiting(Some(ffmpeg)).await?;
     gated.open().await?;
-    let call = env.client()?.wait_for_end(note, Duration::from_mins(2)).await?;
+    let call = env.client()?.wait_for_end(note, Duration::from_mins(5)).await?;
     assert_eq!(call.state, "done", "{}\n{}", call.raw, env.logs());
     assert!(!has_ended(worker), "the worker died");
     env.wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.convert_audio' AND attempt = 2", 1).await
@@ -170,13 +170,13 @@ async fn a_hanging_decoder_fails_its_call_and_not_the_worker() -> anyhow::Result
     let gated = Gated::new()?;
     let mut options = Options::with_fixtures(0.02)?;
     options.more.insert("FLYSK_FFMPEG".to_owned(), gated.program().display().to_string());
-    options.more.insert("FLYSK_AUDIO_DECODE_TIMEOUT_SECONDS".to_owned(), "2".to_owned());
+    options.more.insert("FLYSK_AUDIO_DECODE_TIMEOUT_SECONDS".to_owned(), "10".to_owned());
     let env = Environment::start(options).await?;
     env.install().await?;
     let client = env.client()?;
     let hanging =
         env.simulators.call_arrives(Some(env.simulators.recording_url("support-mono-gsm.wav")), 42)?;
-    let call = client.wait_for_end(hanging, Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(hanging, Duration::from_mins(5)).await?;
     assert_eq!(
         (call.state.as_str(), call.failure_code.as_deref()),
         ("failed", Some("decode_timeout")),
@@ -185,7 +185,7 @@ async fn a_hanging_decoder_fails_its_call_and_not_the_worker() -> anyhow::Result
     );
     assert!(has_ended(gated.waiting(None).await?), "ffmpeg still runs");
     let note = env.simulators.call_arrives(Some(env.simulators.recording_url("sales-mono-8k.mp3")), 42)?;
-    let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
     assert_eq!(call.state, "done", "{}\n{}", call.raw, env.logs());
     Ok(())
 }
@@ -201,7 +201,7 @@ async fn a_decoder_out_of_memory_fails_its_call_and_not_the_worker() -> anyhow::
     for _ in 0..2 {
         let note =
             env.simulators.call_arrives(Some(env.simulators.recording_url("sales-mono-8k.mp3")), 42)?;
-        let call = client.wait_for_end(note, Duration::from_mins(1)).await?;
+        let call = client.wait_for_end(note, Duration::from_mins(5)).await?;
         let failure = call.failure_code.as_deref();
         assert_eq!((call.state.as_str(), failure), ("failed", Some("decode_memory")), "{}", call.raw);
     }

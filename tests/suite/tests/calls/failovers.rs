@@ -10,7 +10,7 @@ use flysk_suite::environment::{Environment, Options};
 use crate::charging::everything_is_paid;
 
 const FAILOVERS: usize = 20;
-const CALL_TIMEOUT: Duration = Duration::from_mins(3);
+const CALL_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Before each failover two calls arrive, and one after it: each is transcribed and charged once, and the ledger is
 /// consistent.

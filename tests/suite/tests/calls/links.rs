@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::start_env;
 
-const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Slow, late, interrupted and redirected: the recording is fetched nevertheless.
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use sqlx::MySqlPool;
 use crate::harness::TestApp;
 use crate::start_env;
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Delivers a webhook to the account's address as amoCRM does, and runs its jobs.
 async fn deliver(app: &TestApp, form: &[(&str, &str)]) {

@@ -26,7 +26,7 @@ async fn a_replayed_stage_completes_its_call() -> anyhow::Result<()> {
     sqlx::query("UPDATE jobs SET attempt = 11, run_at = UTC_TIMESTAMP(6), push_at = UTC_TIMESTAMP(6) WHERE kind = 'calls.fetch_recording'")
         .execute(&env.pool)
         .await?;
-    let failed = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let failed = client.wait_for_end(note, Duration::from_mins(5)).await?;
     assert_eq!(failed.failure_code.as_deref(), Some("recording_unavailable"), "{}", failed.raw);
     let dead = jobs(&env, "SELECT id FROM jobs WHERE state = 'dead'").await?;
     assert_eq!(dead.len(), 1);
@@ -39,7 +39,7 @@ async fn a_replayed_stage_completes_its_call() -> anyhow::Result<()> {
     )?;
     let said = env.command("flysk-worker", &["jobs:replay", dead])?;
     assert!(said.contains(&id) && said.contains("run 2"), "{said}");
-    let done = client.wait_for_end(note, Duration::from_mins(1)).await?;
+    let done = client.wait_for_end(note, Duration::from_mins(5)).await?;
     assert_eq!((done.state.as_str(), &done.id), ("done", &id), "{}", done.raw);
     // The dead job was replaced: replaying it again is rejected with a message.
     assert!(jobs(&env, "SELECT id FROM jobs WHERE state = 'dead'").await?.is_empty());
@@ -69,7 +69,7 @@ async fn webhooks_work_during_a_key_rotation() -> anyhow::Result<()> {
     let said = env.command("flysk-worker", &["keys:rotate"])?;
     assert!(said.contains("1 accounts have call hooks under a previous key"), "{said}");
     env.start_worker()?;
-    assert_eq!(client.wait_for_end(note, Duration::from_mins(1)).await?.state, "done");
+    assert_eq!(client.wait_for_end(note, Duration::from_mins(5)).await?.state, "done");
     env.wait_for("SELECT COUNT(*) FROM flysense_accounts WHERE hooks_key = 'k2'", 1).await?;
     let hooks = env.simulators.amocrm.state.hooks(ACCOUNT);
     assert!(hooks.len() == 1 && hooks[0].destination != old);
@@ -81,7 +81,7 @@ async fn webhooks_work_during_a_key_rotation() -> anyhow::Result<()> {
     env.restart_api().await?;
     env.start_worker()?;
     let note = env.simulators.call_arrives(Some(url), 42)?;
-    assert_eq!(client.wait_for_end(note, Duration::from_mins(1)).await?.state, "done", "{}", env.logs());
+    assert_eq!(client.wait_for_end(note, Duration::from_mins(5)).await?.state, "done", "{}", env.logs());
     Ok(())
 }
 

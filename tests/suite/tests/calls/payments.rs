@@ -287,7 +287,7 @@ async fn a_worker_crash_during_a_payment_charges_once() -> anyhow::Result<()> {
 async fn a_widget_without_flycoins_is_free() -> anyhow::Result<()> {
     let (env, proxy) = start_env_with_bonus(None).await?;
     let client = env.client()?;
-    let call = client.wait_for_end(arrive(&env)?, Duration::from_mins(1)).await?;
+    let call = client.wait_for_end(arrive(&env)?, Duration::from_mins(5)).await?;
     assert_eq!((call.state.as_str(), call.payment("state")), ("done", &Value::from("free")));
     assert_eq!(proxy.control.calls_to("POST", HOLDS).len(), 1);
     assert!(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::start_env;
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 async fn call(env: &Environment, client: &Client, link: String) -> anyhow::Result<String> {
     let note = env.simulators.call_arrives(Some(link), 42)?;

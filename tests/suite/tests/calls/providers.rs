@@ -11,7 +11,7 @@ use crate::charging::everything_is_paid;
 use crate::recordings::bucket_gets_empty;
 use crate::start_env;
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 const FILE: &str = "sales-stereo-44k.mp3";
 
 fn arrive(env: &Environment) -> anyhow::Result<u64> {

@@ -21,7 +21,7 @@ use crate::harness::TestApp;
 use crate::recordings::bucket_gets_empty;
 use crate::start_env;
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 const SUBMIT: &str = "/stt/v3/recognizeFileAsync";
 
 /// An operation that fails independently of the recording is submitted again, and charged once.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::charging::everything_is_paid;
 use crate::start_env;
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Valid files are transcribed and charged, invalid ones fail with their error codes, silence is free. In stereo
 /// files, at least 80 % of each turn is covered by utterances of the right speaker. Nothing stays in the bucket.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::recordings::bucket_gets_empty;
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 const MODEL: &str = "gpt://b1gsimulator/yandexgpt-lite/latest";
 const SUBMIT: &str = "/stt/v3/recognizeFileAsync";
 const COMPLETION: &str = "/foundationModels/v1/completion";

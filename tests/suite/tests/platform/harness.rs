@@ -260,7 +260,7 @@ pub(crate) fn as_conn(conn: &mut PoolConnection<MySql>) -> &mut Conn {
 }
 
 /// Timeout for events in other processes, in real time.
-pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 fn serve(listener: tokio::net::TcpListener, deps: Deps) {
     let acceptor = poem::listener::TcpAcceptor::from_tokio(listener).unwrap();

@@ -14,7 +14,7 @@ use sqlx::MySqlPool;
 use super::harness::{BONUS, COINS, TestApp};
 use super::page::link;
 
-const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Chromium and its driver; both are stopped on drop.
 pub(crate) struct Browser {

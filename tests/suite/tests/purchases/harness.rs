@@ -45,7 +45,7 @@ pub(crate) const PRICE: i64 = 50_000;
 pub(crate) const COINS: i64 = 500_000_000;
 pub(crate) const BONUS: i64 = 50_000_000;
 /// Timeout for events in other processes, in real time.
-pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The platform and its simulators.
 pub(crate) struct TestApp {

@@ -25,7 +25,7 @@ const MAX_CHARGE_STATEMENTS: usize = 33;
 /// Statements of a notification about a renewal that is paid, without the claim of its job.
 const MAX_NOTIFICATION_STATEMENTS: usize = 3;
 /// Time in which a notification is stored.
-const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(15);
+const ARRIVAL_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What sqlx logs on this thread, which runs the whole application.
 #[derive(Debug, Clone, Default)]
