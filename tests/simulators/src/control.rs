@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::bulk::Bulk;
 use crate::clock::SimClock;
@@ -108,6 +110,9 @@ pub struct Script {
     /// Delay before the action, ms of real time.
     #[serde(default)]
     pub delay_ms: u64,
+    /// Each request waits for [`Control::release`] before the action. For tests in the same process.
+    #[serde(skip)]
+    pub is_held: bool,
     /// Action.
     pub act: Act,
 }
@@ -119,7 +124,7 @@ fn once() -> u32 {
 impl Script {
     /// A script for the next request to `path`.
     pub fn next(path: impl Into<String>, act: Act) -> Self {
-        Self { method: None, path: path.into(), skip: 0, times: 1, delay_ms: 0, act }
+        Self { method: None, path: path.into(), skip: 0, times: 1, delay_ms: 0, is_held: false, act }
     }
 
     /// The same script for `times` requests.
@@ -134,6 +139,13 @@ impl Script {
         Self { delay_ms, ..self }
     }
 
+    /// The same script, whose requests wait for [`Control::release`]: a test decides what happens before the action, and no
+    /// delay has to be long enough for it.
+    #[must_use]
+    pub fn held(self) -> Self {
+        Self { is_held: true, ..self }
+    }
+
     fn matches(&self, method: &str, path: &str) -> bool {
         self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && match self.path.strip_suffix('*') {
@@ -141,6 +153,15 @@ impl Script {
                 None => path == self.path,
             }
     }
+}
+
+/// What a script does with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedAct {
+    /// The action, after the pause.
+    pub act: Act,
+    delay_ms: u64,
+    is_held: bool,
 }
 
 /// Test control of a simulator. Clones share its state.
@@ -153,6 +174,7 @@ struct Inner {
     seq: AtomicU64,
     calls: Mutex<VecDeque<Call>>,
     scripts: Mutex<Vec<Script>>,
+    releases: Notify,
     bulk: Bulk,
 }
 
@@ -249,8 +271,21 @@ impl Control {
         }
     }
 
-    /// The scripted action for a request and the delay before it, ms. Uses up one of the script's `times`.
-    pub fn next_act(&self, method: &str, path: &str) -> Option<(Act, u64)> {
+    /// Lets one request of a [`Script::held`] continue, or the next one that will be held.
+    pub fn release(&self) {
+        self.0.releases.notify_one();
+    }
+
+    /// The pause before an action.
+    pub async fn pause_before(&self, planned: &PlannedAct) {
+        tokio::time::sleep(Duration::from_millis(planned.delay_ms)).await;
+        if planned.is_held {
+            self.0.releases.notified().await;
+        }
+    }
+
+    /// The scripted action for a request. Uses up one of the script's `times`.
+    pub fn next_act(&self, method: &str, path: &str) -> Option<PlannedAct> {
         let mut scripts = locked(&self.0.scripts);
         let mut caught = None;
         for script in scripts.iter_mut().filter(|script| script.matches(method, path)) {
@@ -258,7 +293,8 @@ impl Control {
                 script.skip -= 1;
             } else if script.times > 0 {
                 script.times -= 1;
-                caught = Some((script.act.clone(), script.delay_ms));
+                let Script { act, delay_ms, is_held, .. } = script.clone();
+                caught = Some(PlannedAct { act, delay_ms, is_held });
                 break;
             }
         }
@@ -291,7 +327,7 @@ mod tests {
         control.script(Script { method: Some("post".into()), ..Script::next("/a", Act::Cut) });
         assert_eq!(control.next_act("GET", "/a"), None);
         assert_eq!(control.next_act("POST", "/a/b"), None);
-        assert_eq!(control.next_act("POST", "/a"), Some((Act::Cut, 0)));
+        assert_eq!(control.next_act("POST", "/a").map(|planned| planned.act), Some(Act::Cut));
     }
 
     #[test]

@@ -26,6 +26,6 @@ pub mod yandexgpt;
 
 pub use bulk::Bulk;
 pub use clock::SimClock;
-pub use control::{Act, Call, Control, Script};
+pub use control::{Act, Call, Control, PlannedAct, Script};
 pub use server::Running;
 pub use yandex::{BodyShape, Code, Credential, Scheme};

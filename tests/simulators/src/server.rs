@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Act, Control, Script};
+use crate::control::{Act, Control, PlannedAct, Script};
 use crate::cut::{Connections, CuttableAcceptor};
 
 /// Grace time for requests in progress when a simulator stops.
@@ -138,7 +138,7 @@ impl Endpoint for Stage {
         let next = self.control.next_act(request.method().as_str(), request.uri().path());
         let mut body = request.take_body();
         let mut logged = Bytes::new();
-        if !next.as_ref().is_some_and(|(act, _)| act.is_bulk()) {
+        if !next.as_ref().is_some_and(|planned| planned.act.is_bulk()) {
             logged = body.into_bytes().await.map_err(BadRequest)?;
             body = logged.clone().into();
         }
@@ -151,11 +151,11 @@ impl Endpoint for Stage {
 }
 
 impl Stage {
-    async fn play(&self, next: Option<(Act, u64)>, mut request: Request) -> Response {
+    async fn play(&self, next: Option<PlannedAct>, mut request: Request) -> Response {
         let peer = request.remote_addr().clone();
-        let Some((act, delay_ms)) = next else { return self.answer(request, &peer).await };
-        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-        match act {
+        let Some(planned) = next else { return self.answer(request, &peer).await };
+        self.control.pause_before(&planned).await;
+        match planned.act {
             Act::Serve => self.answer(request, &peer).await,
             Act::Answer { status, headers, body } => scripted(status, &headers, body),
             Act::Hang => std::future::pending().await,

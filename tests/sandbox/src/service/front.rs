@@ -44,7 +44,7 @@ impl Front {
     /// The answer of the API, or the failure that was planned for the request; `None`: the connection breaks.
     async fn answer(&self, scene: &Scene, request: Request) -> Option<Response> {
         let planned = scene.api_failures.next_act(request.method().as_str(), request.uri().path());
-        match planned.map(|(act, _)| act) {
+        match planned.map(|planned| planned.act) {
             Some(Act::Answer { status, headers, body }) => Some(api_failures::answer(status, &headers, body)),
             Some(Act::Cut) => None,
             Some(Act::ServeThenCut) => {

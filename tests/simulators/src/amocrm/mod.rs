@@ -113,6 +113,12 @@ impl Amocrm {
         self.inner.outbound.route(origin, to);
     }
 
+    /// Redirects and webhooks get minutes to respond instead of amoCRM's 3 s and 2 s, for tests on a machine that may be busy for
+    /// as long.
+    pub fn be_patient(&self) {
+        self.inner.outbound.be_patient();
+    }
+
     /// Spawns a task that is cancelled when the simulator stops.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.inner.background.clone();

@@ -1,6 +1,7 @@
 //! Outgoing requests of amoCRM: redirect URIs, disconnect hooks, webhooks.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,18 +15,30 @@ const REDIRECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Timeout of webhooks (amoCRM docs, crm_platform/webhooks-format).
 const HOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Timeout of both in tests on a machine that may be busy for seconds.
+const PATIENT_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// HTTP client that routes public test addresses to local servers.
 #[derive(Debug)]
 pub(crate) struct OutboundClient {
     http: reqwest::Client,
     detours: Mutex<Vec<(String, String)>>,
+    is_patient: AtomicBool,
 }
 
 impl OutboundClient {
     pub(crate) fn new() -> Result<Self, reqwest::Error> {
         let http =
             reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { http, detours: Mutex::default() })
+        Ok(Self { http, detours: Mutex::default(), is_patient: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn be_patient(&self) {
+        self.is_patient.store(true, Ordering::SeqCst);
+    }
+
+    fn patience(&self, usual: Duration) -> Duration {
+        if self.is_patient.load(Ordering::SeqCst) { PATIENT_TIMEOUT } else { usual }
     }
 
     pub(crate) fn route(&self, origin: &str, to: &str) {
@@ -80,7 +93,7 @@ impl OutboundClient {
     /// A background GET; `None` if there was no response in time.
     pub(crate) async fn get(&self, url: &str) -> Option<u16> {
         let (target, host) = self.aim(url);
-        let mut request = self.http.get(target).timeout(REDIRECT_TIMEOUT);
+        let mut request = self.http.get(target).timeout(self.patience(REDIRECT_TIMEOUT));
         if let Some(host) = host {
             request = request.header(header::HOST, host);
         }
@@ -93,7 +106,7 @@ impl OutboundClient {
         let mut request = self
             .http
             .post(target)
-            .timeout(HOOK_TIMEOUT)
+            .timeout(self.patience(HOOK_TIMEOUT))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::USER_AGENT, "amoCRM-Webhooks/3.0")
             .header(header::ACCEPT_ENCODING, "gzip")

@@ -85,12 +85,11 @@ impl Front {
     }
 
     async fn play(&self, request: http::Request<Incoming>) -> Result<HttpResponse, CutOff> {
-        let Some((act, delay_ms)) = self.control.next_act(request.method().as_str(), request.uri().path())
-        else {
+        let Some(planned) = self.control.next_act(request.method().as_str(), request.uri().path()) else {
             return self.store(request).await;
         };
-        tokio::time::sleep(Duration::from_millis(delay_ms)).await;
-        match act {
+        self.control.pause_before(&planned).await;
+        match planned.act {
             // The storage streams bodies of any length anyway.
             Act::Serve | Act::Drain | Act::Flood { .. } => self.store(request).await,
             Act::Answer { status, headers, body } => Ok(scripted(status, &headers, body)),

@@ -4,8 +4,10 @@ use flysk_simulators::amocrm::{Account, Amocrm, Integration, Plan, Platform, Use
 
 use super::{ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, USER};
 
-/// Adds the integration, and the account with an administrator and an ordinary user. Does not install anything.
+/// Adds the integration, and the account with an administrator and an ordinary user. Does not install anything. amoCRM waits long for
+/// responses: a test does not depend on how busy its machine is.
 pub fn seed_amocrm(amocrm: &Amocrm) -> anyhow::Result<()> {
+    amocrm.be_patient();
     amocrm.add_integration(Integration {
         client_id: CLIENT_ID.to_owned(),
         client_secret: CLIENT_SECRET.to_owned(),

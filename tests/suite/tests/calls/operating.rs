@@ -96,14 +96,21 @@ async fn a_renewed_pair_is_stored_before_the_worker_ends() -> anyhow::Result<()>
     env.install().await?;
     let pairs = "SELECT CAST(refreshed_at AS CHAR) FROM install_tokens";
     let before = jobs(&env, pairs).await?;
-    let slow = Script::next("/oauth2/access_token", Act::Serve).delayed(5_400);
-    env.simulators.amocrm.control.script(slow);
+    let (amocrm, log) = (env.simulators.amocrm.control.clone(), env.scratch().join("worker-1.log"));
+    amocrm.script(Script::next("/oauth2/access_token", Act::Serve).held());
     let asked = env.simulators.amocrm.control.calls_to("POST", "/oauth2/access_token").len();
     env.command("flysk-worker", &["token:refresh-all", "--no-wait"])?;
     while env.simulators.amocrm.control.calls_to("POST", "/oauth2/access_token").len() == asked {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    env.terminate(1)?;
+    tokio::spawn(async move {
+        let is_aborted = |log: String| log.contains("running work did not finish in time");
+        while !std::fs::read_to_string(&log).is_ok_and(is_aborted) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        amocrm.release();
+    });
+    tokio::task::block_in_place(|| env.terminate(1))?;
     let after = jobs(&env, pairs).await?;
     assert_ne!(before, after, "the pair amoCRM gave was lost\n{}", env.logs());
     let states = jobs(&env, "SELECT state FROM install_tokens").await?;

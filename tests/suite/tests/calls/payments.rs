@@ -147,15 +147,17 @@ async fn a_cancelled_call_releases_its_hold() -> anyhow::Result<()> {
         let path = format!("/v1/flysense/transcriptions/{id}/cancel");
         let (status, view) = client.request(Method::POST, &path, None).await?;
         assert_eq!((status, &view["state"]), (StatusCode::OK, &Value::from("cancelled")), "{view}");
-        client.wait_for_payment(&id, "free", WAIT_TIMEOUT).await?;
         Ok(id)
     };
     let turned_away = arrive(&env)?;
     env.wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.start_recognition' AND fence >= 2", 1)
         .await?;
-    stop(turned_away, "submitting").await?;
-    proxy.control.script(Script::next(HOLDS, Act::Serve).delayed(4_000));
-    stop(arrive(&env)?, "holding").await?;
+    let submitting = stop(turned_away, "submitting").await?;
+    client.wait_for_payment(&submitting, "free", WAIT_TIMEOUT).await?;
+    proxy.control.script(Script::next(HOLDS, Act::Serve).held());
+    let holding = stop(arrive(&env)?, "holding").await?;
+    proxy.control.release();
+    client.wait_for_payment(&holding, "free", WAIT_TIMEOUT).await?;
     env.wait_for("SELECT COUNT(*) FROM ledger_holds WHERE state = 'released'", 2).await?;
     assert_eq!(env.coins().await?.available, DEFAULT_WELCOME_BONUS);
     everything_is_paid(&env, &client, &[]).await

@@ -94,7 +94,7 @@ async fn a_late_answer_about_an_earlier_operation_changes_nothing(pool: MySqlPoo
     // The simulator answers what it is told to, whatever it simulates.
     let aborted = json!({ "id": "first", "done": true, "error": { "code": 14, "message": "not today" } });
     let act = Act::Answer { status: 200, headers: Vec::new(), body: aborted.to_string() };
-    app.amocrm.control.script(Script::next("/operations/first", act).delayed(1_000));
+    app.amocrm.control.script(Script::next("/operations/first", act).held());
     let worker = app.executor_with("FLYSK_SPEECHKIT_OPERATION_URL", &app.amocrm.url).await;
     let ordered_again = async {
         while app.asked("GET", "/operations/first") == 0 {
@@ -102,6 +102,7 @@ async fn a_late_answer_about_an_earlier_operation_changes_nothing(pool: MySqlPoo
         }
         let replaced = "UPDATE transcriptions SET operation_id = 'second', submits = 2";
         sqlx::query(replaced).execute(&app.pool).await.unwrap();
+        app.amocrm.control.release();
     };
     let key = format!("{ACCOUNT}/{id}");
     let poll = <PollRecognition as EphemeralHandler<App>>::handle(&key, worker.app());

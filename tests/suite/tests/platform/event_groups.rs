@@ -204,7 +204,7 @@ async fn a_run_that_lost_its_job_does_not_record_its_delivery(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.clear_calls();
     let jobs = queue_events(&app, 1).await;
-    app.vendor.control.script(Script { delay_ms: 1_500, ..Script::next("/events", Act::Serve) });
+    app.vendor.control.script(Script::next("/events", Act::Serve).held());
     let other = app.worker_in(|env| env).await;
     let rescue = async {
         let sent = async {
@@ -215,6 +215,7 @@ async fn a_run_that_lost_its_job_does_not_record_its_delivery(pool: MySqlPool) {
         tokio::time::timeout(WAIT_TIMEOUT, sent).await.unwrap();
         app.advance(TimeDelta::seconds(31));
         assert_eq!(other.rescue_once().await.unwrap(), 1);
+        app.vendor.control.release();
     };
     let (run, ()) = tokio::join!(app.executor.execute(jobs[0]), rescue);
     assert!(
@@ -235,7 +236,7 @@ async fn a_late_failure_does_not_reopen_a_delivered_event(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.clear_calls();
     let slow = queue_events(&app, 1).await[0];
-    app.vendor.control.script(Script::next("/events", ill()).delayed(2_000));
+    app.vendor.control.script(Script::next("/events", ill()).held());
     let deliver_again = async {
         let sent = async {
             while app.vendor.control.calls_to("POST", "/events").is_empty() {
@@ -251,7 +252,9 @@ async fn a_late_failure_does_not_reopen_a_delivered_event(pool: MySqlPool) {
         let mut unit = app.executor.outbox().begin(trace()).await.unwrap();
         let fast = unit.enqueue(&delivery).await.unwrap().expect("the first job does not wait any more");
         unit.commit().await.unwrap();
-        run_together(&app, &[fast]).await
+        let ended = run_together(&app, &[fast]).await;
+        app.vendor.control.release();
+        ended
     };
     let (late, ended) = tokio::join!(app.executor.execute(slow), deliver_again);
     assert_eq!(ended, [ExecutionResult::Finished(Ok(JobOutcome::Done))]);

@@ -1,7 +1,5 @@
 //! The gateway to the amoCRM API.
 
-use std::time::{Duration, Instant};
-
 use chrono::TimeDelta;
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::token_audit;
@@ -11,6 +9,7 @@ use serde_json::json;
 use sqlx::MySqlPool;
 
 use super::authentication::{OTHER_CLIENT_ID, add_integration};
+use super::gateway_queue::GatewayQueue;
 use super::harness::{TestApp, as_conn, read};
 
 const THIRD_CLIENT_ID: &str = "0b8e3c52-7a7d-4f0e-9d4c-6f2b8f1d3a77";
@@ -194,29 +193,33 @@ async fn a_403_page_pauses_the_widget_that_met_it_and_the_second_one_pauses_the_
 async fn callers_that_gave_up_delay_no_others(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::seconds(2));
-    let calls = |number| (0..number).map(|_| call(&app, Method::GET, "/api/v4/account", None));
-    futures::future::join_all(calls(7)).await;
-    let impatient = futures::future::join_all(calls(10));
-    assert!(tokio::time::timeout(Duration::from_millis(300), impatient).await.is_err());
-    let asked = Instant::now();
+    let queue = GatewayQueue::of(&app).await;
+    let impatient = (0..60).map(|_| call(&app, Method::GET, "/api/v4/account", None));
+    tokio::select! {
+        answers = futures::future::join_all(impatient) => panic!("none of {} waited", answers.len()),
+        () = queue.until(|waiting| waiting > 0) => {}
+    }
+    queue.keep().await;
+    queue.until(|waiting| waiting == 0).await;
     let answer = call(&app, Method::GET, "/api/v4/account", None).await;
     assert_eq!(answer.status(), StatusCode::OK);
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
 }
 
-/// At most 7/s, for any caller and any process. A request that waits too long is told when to retry.
+/// At most 7/s, for any caller and any process. A request that waits too long is told when to retry. The processes are allowed less,
+/// because requests bunch up on a busy machine, but more than a third: processes with a limit each would exceed it.
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn the_accounts_rate_limit_is_enforced_by_queueing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::seconds(2));
-    let processes = [app.api_url.clone(), app.remembering_api().await];
-    let calls = (0..60).map(|n| call_at(&processes[n % 2], &app, Method::GET, "/api/v4/account", None));
+    let process = || app.api_in(|env| env.with("FLYSK_AMOCRM_REQUESTS_PER_SECOND", "3"));
+    let processes = [process().await, process().await, process().await];
+    let calls = (0..60).map(|n| call_at(&processes[n % 3], &app, Method::GET, "/api/v4/account", None));
     let statuses: Vec<StatusCode> =
         futures::future::join_all(calls).await.iter().map(Response::status).collect();
     let passed = statuses.iter().filter(|status| **status == StatusCode::OK).count();
     let turned_away = statuses.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count();
     assert_eq!(passed + turned_away, 60, "{statuses:?}");
-    assert!((28..60).contains(&passed), "{passed} passed");
+    assert!((12..60).contains(&passed), "{passed} passed");
     let calls = app.amocrm.control.calls_to("GET", "/api/v4/account");
     assert!(calls.iter().all(|call| call.status != Some(429)), "amoCRM itself had to refuse");
 }

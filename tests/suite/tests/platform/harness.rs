@@ -99,6 +99,11 @@ impl TestApp {
         url
     }
 
+    /// Redis of the app's processes, and the names of their keys.
+    pub(crate) async fn redis(&self) -> (RedisConnection, RedisKeys) {
+        redis(&self.env).await
+    }
+
     /// Creates the executor of another worker, for another runtime.
     pub(crate) fn worker(&self) -> impl Future<Output = Executor<App>> + Send + 'static {
         let (env, clock, pool) = (self.env.clone(), self.clock.clone(), self.pool.clone());

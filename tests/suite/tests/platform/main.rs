@@ -30,6 +30,7 @@ mod flycoins_guide;
 mod foreign_hosts;
 mod gateway;
 mod gateway_bodies;
+mod gateway_queue;
 mod gateway_records;
 mod generated_clients;
 mod growth;

@@ -161,9 +161,7 @@ async fn a_late_rejection_does_not_affect_a_newer_pair(pool: MySqlPool) {
     app.amocrm.control.clear_calls();
     let body = r#"{"hint":"Token has been revoked","status":401}"#.to_owned();
     let headers = vec![("content-type".to_owned(), "application/problem+json".to_owned())];
-    app.amocrm
-        .control
-        .script(Script::next(TOKENS, Act::Answer { status: 401, headers, body }).delayed(1_500));
+    app.amocrm.control.script(Script::next(TOKENS, Act::Answer { status: 401, headers, body }).held());
     let vault = app.vault.clone();
     let late = tokio::spawn(async move { vault.renew(id, wish, &trace()).await });
     while app.token_requests() == 0 {
@@ -171,6 +169,7 @@ async fn a_late_rejection_does_not_affect_a_newer_pair(pool: MySqlPool) {
     }
     app.advance(TimeDelta::minutes(2));
     let newer = app.vault.renew(id, wish, &trace()).await.unwrap().into_access_token();
+    app.amocrm.control.release();
     let told = late.await.unwrap().unwrap().into_access_token();
     assert_eq!(secret(&told), secret(&newer));
     assert_eq!((app.status().await, state(&app).await), ("active", PairState::Good));
