@@ -54,8 +54,8 @@ pub(crate) fn variables(
         ("FLYSK_TBANK_TERMINAL_KEY", TERMINAL_KEY),
         ("FLYSK_TBANK_PASSWORD", TERMINAL_PASSWORD),
         ("FLYSK_TBANK_FORM_HOSTS", addresses.bank),
-        // A hung answer costs real time.
-        ("FLYSK_TBANK_TIMEOUT_MS", "500"),
+        // A hung answer costs real time, and a busy machine answers late.
+        ("FLYSK_TBANK_TIMEOUT_MS", "3000"),
     ];
     let limits = NO_LIMITS.into_iter().filter(|_| stands);
     let own = own.into_iter().chain(limits).map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -278,7 +278,10 @@ impl Control {
 
     /// The pause before an action.
     pub async fn pause_before(&self, planned: &PlannedAct) {
-        tokio::time::sleep(Duration::from_millis(planned.delay_ms)).await;
+        // Without a pause, a request is processed as soon as it is in the log, whatever its client does then.
+        if planned.delay_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(planned.delay_ms)).await;
+        }
         if planned.is_held {
             self.0.releases.notified().await;
         }

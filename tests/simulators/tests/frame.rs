@@ -2,7 +2,7 @@
 //! backend.
 #![expect(clippy::unwrap_used, reason = "a test whose setting fails has failed")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flysk_simulators::{Control, Running, amocrm, recordings, tbank, vendor, yandexgpt};
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn a_failure_is_scripted_over_http() {
     assert!(post().send().await.is_err());
     assert_eq!(sim.state.received().len(), 1);
     assert_eq!(script(json!({"path": "/e*", "act": {"do": "serve_then_hang"}})).await, 204);
-    assert!(post().timeout(Duration::from_millis(200)).send().await.unwrap_err().is_timeout());
+    assert!(post().timeout(Duration::from_secs(3)).send().await.unwrap_err().is_timeout());
     assert_eq!(sim.state.received().len(), 2, "it was done, only the answer hangs");
 }
 
@@ -108,8 +108,8 @@ async fn every_simulator_has_a_page_of_what_it_can_do() {
 async fn a_dropped_simulator_stops_listening() {
     let (sim, http) = backend().await;
     let url = sim.url.clone();
-    let began = Instant::now();
-    sim.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(2));
+    tokio::time::timeout(Duration::from_mins(1), sim.stop())
+        .await
+        .expect("an open connection does not keep it");
     assert!(http.get(format!("{url}/_sim/clock")).send().await.unwrap_err().is_connect());
 }

@@ -139,7 +139,7 @@ async fn a_stream_is_several_objects_that_grow() {
 #[tokio::test]
 async fn at_most_ten_generations_run_concurrently() {
     let model = model().await;
-    model.state.behave(Behaviour { answer_ms: 500, ..Behaviour::default() });
+    model.state.behave(Behaviour { answer_ms: 3_000, ..Behaviour::default() });
     let body = request();
     let answers = futures::future::join_all((0..12).map(|_| post(&model, &body))).await;
     let refused = answers.iter().filter(|(status, _)| *status == 429).count();

@@ -36,7 +36,7 @@ pub async fn start_bank() -> anyhow::Result<Running<TApi>> {
 /// Lets the product of a sandbox call this bank.
 pub fn point_to(options: &mut Options, bank: &Running<TApi>) {
     options.variables.insert("FLYSK_T_API_URL".to_owned(), format!("{}/openapi", bank.url));
-    options.variables.insert("FLYSK_T_API_TIMEOUT_MS".to_owned(), "500".to_owned());
+    options.variables.insert("FLYSK_T_API_TIMEOUT_MS".to_owned(), "3000".to_owned());
 }
 
 /// Lets the subscriber's seller take transfers.

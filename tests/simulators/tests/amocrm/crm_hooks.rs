@@ -46,7 +46,7 @@ impl Listener {
         let (status, answer) = self.amo.api(&self.token, method, path, Some(body)).await;
         assert_eq!(status, 200, "{answer}");
         let wanted = self.read + events.len();
-        for _ in 0..500 {
+        for _ in 0..12_000 {
             if self.amo.sim.state.deliveries().len() >= wanted {
                 break;
             }

@@ -134,7 +134,7 @@ async fn an_open_card_is_told_of_a_new_call() {
             silently: true,
         })
         .unwrap();
-    let told = tokio::time::timeout(Duration::from_secs(10), socket.chunk()).await.unwrap();
+    let told = tokio::time::timeout(Duration::from_mins(2), socket.chunk()).await.unwrap();
     let text = String::from_utf8(told.unwrap().unwrap().to_vec()).unwrap();
     let message: Value = serde_json::from_str(text.strip_prefix("data: ").unwrap()).unwrap();
     assert_eq!((&message["channel"], &message["data"]["type"]), (&json!("leads:card:700001"), &json!("add")));

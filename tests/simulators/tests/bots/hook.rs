@@ -49,7 +49,7 @@ impl Receiver {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(10), arrived).await.expect("updates arrive");
+        tokio::time::timeout(std::time::Duration::from_mins(2), arrived).await.expect("updates arrive");
         self.received()
     }
 }

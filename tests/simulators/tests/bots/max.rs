@@ -163,6 +163,7 @@ async fn limits_and_stopped_dialogues_are_told_apart_and_sends_are_not_repeated(
     simulator.state.start(ANNA, None).unwrap();
     receiver.wait_for(1).await;
     let chat = ANNA + 1_000_000_000;
+    simulator.control.clock().freeze();
     client.send(chat, &Outgoing::text("1")).await.unwrap();
     client.send(chat, &Outgoing::text("2")).await.unwrap();
     let hurried = client.send(chat, &Outgoing::text("3")).await.unwrap_err();

@@ -193,6 +193,7 @@ async fn only_a_contact_of_the_sender_is_own() {
 #[tokio::test]
 async fn limits_and_blocks_are_told_apart() {
     let simulator = simulator().await;
+    simulator.control.clock().freeze();
     let client = client(&simulator, TOKEN);
     let never_started = client.send(ANNA, &Outgoing::text("x")).await.unwrap_err();
     assert_eq!(never_started.refusal(), Some(RefusalKind::Unreachable));

@@ -119,7 +119,7 @@ impl Fixture {
 
     /// Waits until the operation is done and returns it.
     pub(crate) async fn finished(&self, id: &str) -> Value {
-        for _ in 0..600 {
+        for _ in 0..6_000 {
             let operation = self.operation(id).await;
             if operation["done"] == true {
                 return operation;

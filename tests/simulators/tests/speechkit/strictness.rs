@@ -148,6 +148,7 @@ async fn credentials_scopes_and_language_models_are_checked() {
 async fn exceeded_quotas_get_429() {
     let slow = Behaviour { extra_ms: 3_600_000, pace: 0.0, ..Behaviour::default() };
     let fixture = Fixture::with(slow, 5).await;
+    fixture.speechkit.control.clock().freeze();
     let body = full(&fixture).await;
     let first = fixture.accepted(&body).await;
     fixture.accepted(&body).await;

@@ -75,7 +75,7 @@ async fn sbp_and_sberpay_pay_but_save_nothing() {
 async fn a_bound_card_is_told_to_the_terminals_address() {
     let shop = Shop::open().await;
     let rebill = shop.bank.state.bind_card(KEY, "cust", GOOD).unwrap();
-    for _ in 0..200 {
+    for _ in 0..12_000 {
         if !shop.inbox.lock().unwrap().is_empty() {
             break;
         }
@@ -101,7 +101,7 @@ async fn the_answer_of_one_charge_can_be_lost_although_it_was_executed() {
         Ending::Paid.into(),
     ];
     shop.bank.state.script_rebill(rebill.parse().unwrap(), scripts).unwrap();
-    let timeout = std::time::Duration::from_millis(300);
+    let timeout = std::time::Duration::from_secs(3);
     let http = reqwest::Client::builder().no_proxy().timeout(timeout).build().unwrap();
     for (order, status) in [("c-1", "CONFIRMED"), ("c-2", "REJECTED")] {
         let id = child(&shop, order).await;
@@ -133,15 +133,20 @@ async fn a_terminal_that_is_switched_off_takes_no_money_but_answers_questions() 
 async fn requests_above_the_limit_get_429_and_change_nothing() {
     let shop = Shop::open().await;
     shop.bank.state.behave(Behaviour { requests_per_second: Some(3), ..Behaviour::default() });
-    let mut statuses = Vec::new();
-    for number in 0..5 {
+    let began = std::time::Instant::now();
+    let requests = (0..30).map(|number| {
         let mut body = json!({"TerminalKey": KEY, "Amount": 100, "OrderId": format!("o-{number}")});
         body["Token"] = json!(flysk_simulators::tbank::sign(&body.to_string(), PASSWORD).unwrap());
-        let sent = shop.http.post(format!("{}/v2/Init", shop.bank.url)).json(&body).send().await.unwrap();
-        statuses.push(sent.status().as_u16());
-    }
-    assert_eq!(statuses, [200, 200, 200, 429, 429]);
-    assert_eq!(shop.bank.state.payments().len(), 3);
+        shop.http.post(format!("{}/v2/Init", shop.bank.url)).json(&body).send()
+    });
+    let answers = futures::future::try_join_all(requests).await.unwrap();
+    let of = |status: u16| answers.iter().filter(|answer| answer.status().as_u16() == status).count();
+    // The limit is one of real time.
+    let windows = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
+    let (admitted, refused) = (of(200), of(429));
+    assert!((3..=3 * windows).contains(&admitted), "{admitted} in {windows} s");
+    assert_eq!(admitted + refused, 30);
+    assert_eq!(shop.bank.state.payments().len(), admitted);
 }
 
 #[tokio::test]

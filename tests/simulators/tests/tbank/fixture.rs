@@ -90,9 +90,22 @@ impl Shop {
         inbox.iter().filter(of).map(tell).collect()
     }
 
+    /// Waits until the bank has nothing to do now, and plans to do something later.
+    pub(crate) async fn next_is_planned(&self) {
+        let clock = self.bank.control.clock();
+        for _ in 0..12_000 {
+            clock.until_idle().await;
+            if clock.next_work().is_some() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nothing is planned");
+    }
+
     /// Waits until `count` notifications of a payment have arrived.
     pub(crate) async fn heard(&self, payment_id: &str, count: usize) -> Vec<(String, String, i64)> {
-        for _ in 0..200 {
+        for _ in 0..12_000 {
             if self.told(payment_id).len() >= count {
                 break;
             }

@@ -27,13 +27,15 @@ async fn an_unaccepted_notification_is_repeated_hourly_for_a_day() {
     let id = shop.init("o-1").await;
     shop.bank.state.pay(&id, "2200000000000012").unwrap();
     shop.heard(&id, 1).await;
+    shop.next_is_planned().await;
     shop.bank.control.clock().advance(chrono::Duration::minutes(61));
     shop.heard(&id, 2).await;
+    shop.next_is_planned().await;
     *shop.reply.lock().unwrap() = "OK";
     shop.bank.control.clock().advance(chrono::Duration::minutes(61));
     shop.heard(&id, 3).await;
-    shop.bank.control.clock().advance(chrono::Duration::hours(30));
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    shop.bank.control.clock().until_idle().await;
+    assert_eq!(shop.bank.control.clock().next_work(), None, "nothing more is told");
     let accepted: Vec<bool> = shop.bank.state.deliveries().iter().map(|delivery| delivery.accepted).collect();
     assert_eq!(accepted, [false, false, true]);
 }
@@ -64,7 +66,7 @@ async fn a_late_success_follows_a_decline_after_a_minute() {
     let id = shop.init("late").await;
     shop.bank.state.pay(&id, "2200000000000079").unwrap();
     assert_eq!(shop.heard(&id, 1).await[0].0, "REJECTED");
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    shop.next_is_planned().await;
     shop.bank.control.clock().advance(chrono::Duration::seconds(61));
     shop.heard(&id, 3).await;
     assert_eq!(shop.bank.state.payment(&id).unwrap().status, "CONFIRMED");

@@ -297,9 +297,9 @@ async fn until_paid(client: &Client, id: &str) -> anyhow::Result<Transcription> 
 }
 
 /// Waits for the deletion of the audio by a separate job. Returns the number of objects left in the bucket after
-/// 20 s at most.
+/// two minutes at most.
 async fn wait_until_deleted(env: &Environment, id: &str) -> anyhow::Result<usize> {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         let objects = env.simulators.s3.state.objects()?;
         let left = objects.iter().filter(|object| object.key.contains(id)).count();

@@ -175,7 +175,7 @@ impl TestApp {
     /// Waits until the simulators have delivered all updates, then runs jobs until none waits, also for a rate limit.
     pub(crate) async fn run_until_idle(&self) {
         self.wait_for_deliveries().await;
-        for _ in 0..30 {
+        for _ in 0..240 {
             self.run_due_jobs().await;
             let now = self.clock.now();
             let waiting = self.jobs(JobState::Queued).await;

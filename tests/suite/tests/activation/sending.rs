@@ -92,7 +92,7 @@ async fn hold_bindings(conn: &mut MySqlConnection) {
 
 /// Waits until the worker has written that a message was refused, without committing; returns its id.
 async fn refused_message(pool: &MySqlPool) -> String {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + Duration::from_mins(5);
     loop {
         let sending: Option<String> =
             sqlx::query_scalar("SELECT id FROM bot_messages WHERE state = 'sending'")

@@ -8,6 +8,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use flysk_config::Env;
 use flysk_simulators::{Act, Script};
 use flysk_suite::environment::ADMIN;
+use flysk_suite::ports::quiet_port;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
@@ -43,7 +44,7 @@ fn program(variable: &str, usual: &str) -> PathBuf {
 impl Browser {
     pub(crate) async fn start() -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = quiet_port().unwrap();
         let driver = Command::new(program("FLYSK_CHROMEDRIVER", "/usr/bin/chromedriver"))
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())

@@ -42,7 +42,7 @@ impl Fixture {
         let client = TBank::new(Config {
             base_url: format!("{}/v2", bank.url).parse().unwrap(),
             terminal: Terminal { key: TERMINAL.to_owned(), password: PASSWORD.into() },
-            http: HttpOptions::with_timeout(Duration::from_millis(500)),
+            http: HttpOptions::with_timeout(Duration::from_secs(3)),
         })
         .unwrap();
         let parent = InitRequest {

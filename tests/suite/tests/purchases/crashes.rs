@@ -80,10 +80,7 @@ async fn a_worker_crash_during_init_opens_no_second_payment(pool: MySqlPool) {
         app.bank.control.clear_calls();
         let id = app.begin().await;
         app.bank.control.script(Script::next("/v2/Init", act.clone()));
-        let job = app.jobs_of::<OpenPayment>(JobState::Queued).await.pop().unwrap();
-        // Dropped in the middle of the call, as by SIGKILL: the lease remains, nothing is stored.
-        let cut = tokio::time::timeout(Duration::from_millis(250), app.executor.execute(job.id)).await;
-        assert!(cut.is_err(), "it waits for the bank");
+        die_at_work::<OpenPayment>(&app, asks_the_bank(&app, "Init", 1)).await;
         assert_eq!(app.find(id).await.state, PurchaseState::Opening, "the intent outlives the worker");
         rescue(&app).await;
         assert_eq!(app.find(id).await.state, state, "{act:?}");

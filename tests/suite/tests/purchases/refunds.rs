@@ -16,7 +16,7 @@ use flysk_store::platform::purchases::{self as store, Refund, RefundState};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
-use super::harness::{BONUS, COINS, PRICE, TestApp, trace};
+use super::harness::{BONUS, COINS, PRICE, TestApp, WAIT_TIMEOUT, trace};
 
 pub(crate) async fn refund(
     app: &TestApp,
@@ -187,8 +187,15 @@ async fn a_worker_crash_during_a_refund_refunds_nothing_twice(pool: MySqlPool) {
     let asked = refund(&app, id, None).await.unwrap();
     app.bank.control.script(Script::next("/v2/Cancel", Act::ServeThenHang));
     let job = app.jobs_of::<RefundPayment>(JobState::Queued).await.pop().unwrap();
-    let cut = tokio::time::timeout(Duration::from_millis(250), app.executor.execute(job.id)).await;
-    assert!(cut.is_err(), "it waits for the bank");
+    let asks_the_bank = async {
+        while app.calls("Cancel") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ended = app.executor.execute(job.id) => panic!("it waits for the bank: {ended:?}"),
+        asked = tokio::time::timeout(WAIT_TIMEOUT, asks_the_bank) => asked.expect("it asks the bank"),
+    }
     assert_eq!(state_of(&app, &asked.id).await, RefundState::Sent);
     app.clock.advance(TimeDelta::seconds(40));
     app.executor.rescue_once().await.unwrap();

@@ -22,7 +22,8 @@ pub(crate) fn variables(amocrm: &str, bank: &str, public: &str) -> BTreeMap<&'st
         ("FLYSK_TBANK_TERMINAL_KEY", TERMINAL.to_owned()),
         ("FLYSK_TBANK_PASSWORD", "TinkoffBankTest".to_owned()),
         ("FLYSK_TBANK_FORM_HOSTS", bank.to_owned()),
-        ("FLYSK_TBANK_TIMEOUT_MS", "500".to_owned()),
+        // A hung answer costs real time, and a busy machine answers late.
+        ("FLYSK_TBANK_TIMEOUT_MS", "3000".to_owned()),
     ])
 }
 
