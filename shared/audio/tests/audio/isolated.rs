@@ -114,10 +114,10 @@ fn a_sleeping_decoder_is_killed_with_its_descendants() {
     let commands = "/bin/sleep 1000 & echo $! > \"$0.started\"\necho $$ > \"$0.itself\"\nwait";
     let program = Program { path: script(&dir, "decoder", commands), args: Vec::new() };
     let mut options = with_ffmpeg();
-    options.limits.max_decode_time = Duration::from_millis(100);
+    options.limits.max_decode_time = Duration::from_secs(3);
     let error =
         prepare_in_child(&dir, &fixture("sales-mono-8k.mp3"), &options, program).expect_err("it sleeps");
-    assert!(matches!(error, AudioError::TimedOut { limit_ms: 100 }), "{error}");
+    assert!(matches!(error, AudioError::TimedOut { limit_ms: 3_000 }), "{error}");
     for name in ["decoder.started", "decoder.itself"] {
         let pid = std::fs::read_to_string(dir.path(name)).expect("it had begun");
         assert!(ends(pid.trim()), "{name}: {pid} still runs");
@@ -126,7 +126,7 @@ fn a_sleeping_decoder_is_killed_with_its_descendants() {
 
 /// Whether a process that was killed ends: the kernel ends descendants after the child that was waited for.
 fn ends(pid: &str) -> bool {
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + Duration::from_mins(2);
     while !is_gone(pid) {
         if std::time::Instant::now() > deadline {
             return false;

@@ -149,7 +149,7 @@ async fn an_unsent_request_spends_nothing_and_an_unanswered_one_may_have() {
     let server = Server::always(Reply::nothing().then_silence()).await;
     let config = Config {
         via: Some(server.base()),
-        token_timeout: Duration::from_millis(50),
+        token_timeout: Duration::from_secs(1),
         http: HttpOptions::default(),
     };
     let error = refresh(&AmoCrm::new(config).unwrap()).await.unwrap_err();

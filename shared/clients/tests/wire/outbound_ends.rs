@@ -74,7 +74,8 @@ async fn a_chunked_response_that_always_ends_early_is_accepted() {
 #[tokio::test]
 async fn a_download_that_hangs_repeatedly_at_the_same_byte_is_complete() {
     let server = Server::always(promising(1200, 200, &[], &recording()).then_silence()).await;
-    let limits = DownloadLimits { idle: Duration::from_millis(50), ..DownloadLimits::default() };
+    // Long enough for a busy machine to read the part before the silence.
+    let limits = DownloadLimits { idle: Duration::from_secs(1), ..DownloadLimits::default() };
     let mut file = tokio::fs::File::from_std(tempfile::tempfile().unwrap());
     let outbound = opened_for(&server);
     let mut memo = None;

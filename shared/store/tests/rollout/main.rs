@@ -22,7 +22,7 @@ const SCHEMA_OF_0_1_0: i64 = 20_261_129_000_006;
 const REPEATED_BY_0_1_0: [u16; 4] = [1213, 1205, 1020, 1047];
 /// Units of work of each kind before and after the migrations.
 const MIN_SERVED: u64 = 10;
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A statement for each table that reads all its columns.
 async fn statements_of_all_columns(pool: &Pool) -> Vec<String> {
