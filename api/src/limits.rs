@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn limits() -> RequestLimits {
-        RequestLimits::with(Duration::from_millis(20), 10)
+        RequestLimits::with(Duration::from_mins(10), 10)
     }
 
     fn chunked(pieces: &'static [&'static str]) -> Request {
@@ -175,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_takes_too_long_is_answered_503_unless_it_waits_for_amocrm() {
-        let slow = never.with(limits());
+        let slow = never.with(RequestLimits::with(Duration::from_millis(20), 10));
         let response = slow.call(Request::builder().uri_str("/v1/settings").finish()).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         let renewing = slow.call(Request::builder().uri_str("/v1/pauth").finish());

@@ -207,7 +207,7 @@ mod tests {
         *nodes.current() = CurrentNode { index: 1, moved_at };
         assert_eq!(nodes.in_use().get_host(), "two");
         assert!(nodes.has_left(Duration::from_secs(11)), "opened before the move");
-        assert!(nodes.has_left(Duration::from_millis(9_500)), "opened while the pool moved");
+        assert!(nodes.has_left(Duration::from_millis(9_900)), "opened while the pool moved");
         assert!(!nodes.has_left(Duration::from_secs(8)));
     }
 }

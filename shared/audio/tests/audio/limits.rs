@@ -58,8 +58,8 @@ fn ffmpeg_cannot_exceed_its_limits() {
     let dir = TestDir::new();
     for (name, script, complaint) in [
         // `tail` buffers an endless line.
-        ("hungry", "#!/bin/sh\n/bin/sleep 0.2\nexec /usr/bin/tail -n 1 /dev/zero\n", "memory"),
-        ("writer", "#!/bin/sh\n/bin/sleep 0.2\nexec /bin/cat /dev/zero > \"$0.out\"\n", ""),
+        ("hungry", "#!/bin/sh\n/bin/sleep 2\nexec /usr/bin/tail -n 1 /dev/zero\n", "memory"),
+        ("writer", "#!/bin/sh\n/bin/sleep 2\nexec /bin/cat /dev/zero > \"$0.out\"\n", ""),
     ] {
         let path = dir.write(name, script.as_bytes());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("an executable");
