@@ -86,6 +86,9 @@ export default defineConfig({
     environment: 'jsdom',
     include: ['src/**/*.spec.ts', 'check/**/*.spec.ts', 'build/**/*.spec.ts', 'tests/*.spec.ts'],
     css: false,
+    // Machines that build and test at once are slow.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     alias: { 'lib/components/base/modal': at('./tests/modal-stand-in.ts'), require: at('./tests/require-stand-in.ts') },
   },
 })

@@ -8,10 +8,10 @@ export default defineConfig({
     // One environment and one browser for all files.
     fileParallelism: false,
     isolate: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
     // Machines that build and test at once are slow.
-    expect: { poll: { timeout: 20_000 } },
+    expect: { poll: { timeout: 120_000 } },
     sequence: { concurrent: false },
   },
 })

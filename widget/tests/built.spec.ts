@@ -70,7 +70,7 @@ function note(id: string): string {
 
 const words = (selector: string): string => (document.querySelector(selector)?.textContent ?? '').replace(/\s+/g, ' ').trim()
 const slot = (id: string): string => words(`[data-flysense-record="${id}"]`)
-const shown = (selector: string, text: string): Promise<void> => vi.waitFor(() => expect(words(selector)).toContain(text), 5_000)
+const shown = (selector: string, text: string): Promise<void> => vi.waitFor(() => expect(words(selector)).toContain(text), 60_000)
 
 function type(field: HTMLInputElement, text: string): void {
   field.value = text

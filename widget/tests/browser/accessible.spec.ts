@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { alter, DETAILS, LOOKUP } from './altered'
-import { Browser, isAccessible, openWindow, slot } from './browser'
+import { Browser, isAccessible, openWindow, slot, SLOW } from './browser'
 import { addCall, environment, type SimulatedCall } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
@@ -18,7 +18,7 @@ describe('without a mouse or good eyes', () => {
   beforeAll(async () => {
     call = await addCall(RECORDING)
     const page = await browser.open(environment.card_url)
-    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: 50_000 })
+    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: SLOW })
     await page.close()
   })
 
@@ -106,7 +106,7 @@ describe('without a mouse or good eyes', () => {
     await modal(page).getByRole('button', { name: 'Закрыть' }).focus()
     await page.keyboard.press('Escape')
     await modal(page).waitFor({ state: 'detached' })
-    expect(await result.evaluate((element) => element === document.activeElement)).toBe(true)
+    await expect.poll(() => result.evaluate((element) => element === document.activeElement)).toBe(true)
     await page.close()
   })
 
@@ -125,7 +125,7 @@ describe('without a mouse or good eyes', () => {
 
     await page.getByRole('tab', { name: 'Настройки' }).focus()
     await page.keyboard.press('ArrowRight')
-    expect(await page.getByRole('tab', { name: 'Баланс' }).getAttribute('aria-selected')).toBe('true')
+    await expect.poll(() => page.getByRole('tab', { name: 'Баланс' }).getAttribute('aria-selected')).toBe('true')
     await page.locator('.flysense-balance').waitFor()
     const table = page.getByRole('button', { name: 'Таблицей' })
     await table.focus()

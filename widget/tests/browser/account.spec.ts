@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Browser, isAccessible, openResolved, picture, slot } from './browser'
+import { Browser, isAccessible, openResolved, picture, slot, SLOW } from './browser'
 import { addCall, addLead, disableWidget, environment, installWidget } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
@@ -11,7 +11,7 @@ describe('the account', () => {
     // The account has paid for a call.
     const call = await addCall(RECORDING)
     const page = await browser.open(environment.card_url)
-    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: 50_000 })
+    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: SLOW })
     await page.close()
   })
 
@@ -29,8 +29,8 @@ describe('the account', () => {
     await page.getByLabel('Сумма в рублях').fill('250')
     await page.getByLabel('Почта для чека').fill('buh@example.test')
     const form = await browser.opened(() => page.locator('.flysense-pay').click())
-    await form.locator('button#pay').click({ timeout: 50_000 })
-    await expect.poll(() => balance.textContent(), { timeout: 50_000 }).not.toBe(before)
+    await form.locator('button#pay').click({ timeout: SLOW })
+    await expect.poll(() => balance.textContent(), { timeout: SLOW }).not.toBe(before)
     await page.getByRole('cell', { name: '+250 FC' }).waitFor()
     await page.getByLabel('Тип').selectOption({ label: 'Списания' })
     await expect.poll(() => page.getByRole('cell', { name: '+250 FC' }).count()).toBe(0)
@@ -90,11 +90,11 @@ describe('the account', () => {
           await own.getByRole('button', { name: 'Проверить' }).click({ timeout: 1_000 }).catch(() => undefined)
           return own.getByRole('button', { name: 'Проверить' }).count()
         },
-        { timeout: 50_000, interval: 1_000 },
+        { timeout: SLOW, interval: 1_000 },
       )
       .toBe(0)
     // Meanwhile the call may have been transcribed by itself.
-    expect(await own.locator('button, [role=progressbar]').first().isEnabled()).toBe(true)
+    await expect.poll(() => own.locator('button, [role=progressbar]').first().isEnabled()).toBe(true)
     await page.close()
   })
 

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { alter, BATCH, cut, DETAILS, fail, LOOKUP } from './altered'
-import { Browser, hostStyles, openWindow, slot } from './browser'
+import { Browser, hostStyles, openWindow, slot, SLOW } from './browser'
 import { addCall, environment, type SimulatedCall } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
@@ -61,7 +61,7 @@ describe('bad input', () => {
     call = await addCall(RECORDING)
     silent = await addCall(RECORDING, { silently: true })
     const page = await card()
-    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: 50_000 })
+    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: SLOW })
     await page.close()
     const bare = await card((opened) => opened.route(/\/script\.js/, (route) => route.abort()))
     untouched = (await hostStyles(bare)).filter((line) => !line.startsWith('LINK'))
@@ -155,7 +155,7 @@ describe('bad input', () => {
     await own.getByText('Что-то пошло не так').waitFor()
     await page.unroute(BATCH)
     await own.getByRole('button', { name: 'FlySense AI' }).click()
-    await own.locator('button[aria-haspopup=dialog]').waitFor({ timeout: 50_000 })
+    await own.locator('button[aria-haspopup=dialog]').waitFor({ timeout: SLOW })
     expect(browser.complaints.splice(0).filter((line) => !FAILED_LOAD.test(line))).toEqual([])
     await page.close()
   })
@@ -176,7 +176,7 @@ describe('bad input', () => {
     await page.unroute(DETAILS)
     await page.route(DETAILS, () => undefined)
     await modal(page).getByRole('button', { name: 'Повторить' }).click()
-    await modal(page).getByText('Сервер FlySense не ответил вовремя').waitFor({ timeout: 40_000 })
+    await modal(page).getByText('Сервер FlySense не ответил вовремя').waitFor({ timeout: SLOW })
     await page.unroute(DETAILS)
     await modal(page).getByRole('button', { name: 'Повторить' }).click()
     await modal(page).locator('[data-turn]').first().waitFor()

@@ -17,6 +17,9 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 /** Rules about whole pages, which the host decides. */
 const RULES_OF_PAGES = ['region', 'landmark-one-main', 'page-has-heading-one', 'html-has-lang', 'document-title']
 
+/** For what takes seconds on an idle machine, ms. Like every limit of these tests, only what hangs exceeds it. */
+export const SLOW = 240_000
+
 /** Where screenshots go, if they are wanted. */
 const PICTURES = process.env.FLYSENSE_PICTURES
 
@@ -36,7 +39,7 @@ export class Browser {
         viewport: { width: 1280, height: 900 },
         acceptDownloads: true,
       })
-      this.context.setDefaultTimeout(20_000)
+      this.context.setDefaultTimeout(120_000)
     })
     afterAll(() => this.context?.close())
   }

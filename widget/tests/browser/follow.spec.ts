@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { alter, DETAILS } from './altered'
-import { Browser, openWindow, slot } from './browser'
+import { Browser, openWindow, slot, SLOW } from './browser'
 import { addCall, environment, type SimulatedCall } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
@@ -38,7 +38,7 @@ describe('the dialogue while playing', () => {
       Element.prototype.scrollTo = watched as typeof real
     })
     await page.goto(environment.card_url)
-    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: 50_000 })
+    await slot(page, call.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: SLOW })
     await openWindow(page, call.event_id)
     await page.waitForFunction((count) => document.querySelectorAll('[data-turn]').length === count, TURNS)
     return page
@@ -58,7 +58,7 @@ describe('the dialogue while playing', () => {
   /** Plays from the first turn, until a turn is current that does not fit into the view together with the first one. */
   async function playOn(page: Page): Promise<void> {
     await page.locator('[data-turn="0"] button').press('Enter')
-    await expect.poll(() => currentTurn(page), { timeout: 30_000 }).toBeGreaterThan(TURNS_AHEAD)
+    await expect.poll(() => currentTurn(page), { timeout: SLOW }).toBeGreaterThan(TURNS_AHEAD)
     // The list may still be gliding there.
     await expect.poll(() => isCurrentInView(page)).toBe(true)
   }

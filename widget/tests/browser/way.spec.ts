@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { Browser, isAccessible, openResolved, openWindow, picture, slot } from './browser'
+import { Browser, isAccessible, openResolved, openWindow, picture, slot, SLOW } from './browser'
 import { addCall, environment, revokeAccess, type SimulatedCall } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
@@ -16,7 +16,7 @@ describe('the whole way', () => {
     await slot(page, found.event_id).getByRole('button', { name: 'FlySense AI' }).click()
   }
   const isFinished = (found: SimulatedCall): Promise<void> =>
-    slot(page, found.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: 50_000 })
+    slot(page, found.event_id).locator('button[aria-haspopup=dialog]').waitFor({ timeout: SLOW })
 
   it('begins with the installation in amoCRM’s settings', async () => {
     page = await browser.open(environment.settings_url)
@@ -33,7 +33,7 @@ describe('the whole way', () => {
     await isAccessible(page, '.flysense-page')
     expect(browser.complaints).toEqual([])
     await page.locator('.js-widget-save', { hasText: 'Установить' }).click()
-    await page.getByText('Виджет активен, распознавание включено').waitFor({ timeout: 50_000 })
+    await page.getByText('Виджет активен, распознавание включено').waitFor({ timeout: SLOW })
     expect(await page.locator('.js-notification', { hasText: 'FlySense' }).count()).toBe(0)
   })
 
@@ -89,8 +89,8 @@ describe('the whole way', () => {
     await page.getByLabel('Сумма в рублях').fill('300')
     await page.getByLabel('Почта для чека').fill('buh@example.test')
     const form = await browser.opened(() => page.locator('.flysense-pay').click())
-    await form.locator('button#pay').click({ timeout: 50_000 })
-    await expect.poll(() => page.locator('.flysense-balance').textContent(), { timeout: 50_000 }).not.toBe(balance)
+    await form.locator('button#pay').click({ timeout: SLOW })
+    await expect.poll(() => page.locator('.flysense-balance').textContent(), { timeout: SLOW }).not.toBe(balance)
     await page.getByLabel('Тип').selectOption({ label: 'Пополнения' })
     await page.getByRole('cell', { name: '+300 FC' }).first().waitFor()
     await form.close()
@@ -101,8 +101,8 @@ describe('the whole way', () => {
     await openResolved(page, environment.card_url, call)
     await revokeAccess()
     await pressed(call)
-    await page.locator('.js-notification').waitFor({ timeout: 50_000 })
-    await slot(page, call.event_id).getByRole('link', { name: 'Подключить заново' }).waitFor({ timeout: 50_000 })
+    await page.locator('.js-notification').waitFor({ timeout: SLOW })
+    await slot(page, call.event_id).getByRole('link', { name: 'Подключить заново' }).waitFor({ timeout: SLOW })
     expect(await slot(page, call.event_id).getByRole('button', { name: 'FlySense AI' }).isDisabled()).toBe(true)
     expect(await page.locator('.js-notification').count()).toBe(1)
     await isAccessible(page, '.flysense-slot')
@@ -116,7 +116,7 @@ describe('the whole way', () => {
     await consent.waitForURL((address) => !address.pathname.startsWith('/oauth/answer'))
     await consent.close()
     // By itself: nobody presses «Проверить».
-    await link.waitFor({ state: 'detached', timeout: 59_000 })
+    await link.waitFor({ state: 'detached', timeout: SLOW })
     const own = slot(page, call.event_id)
     await own.locator('button:enabled, [role=progressbar]').first().waitFor()
     const again = own.getByRole('button', { name: /^(FlySense AI|Повторить)$/ })

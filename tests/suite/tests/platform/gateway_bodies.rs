@@ -150,7 +150,7 @@ async fn a_caller_that_disconnects_cancels_the_request(pool: MySqlPool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_megabytes_pass_in_both_directions_in_constant_memory() -> anyhow::Result<()> {
     let mut options = Options::with_fixtures(0.0)?;
-    options.more.insert("FLYSK_AMOCRM_TIMEOUT_MS".to_owned(), "3000".to_owned());
+    options.more.insert("FLYSK_AMOCRM_TIMEOUT_MS".to_owned(), "10000".to_owned());
     let env = Environment::start(options).await?;
     env.install().await?;
     let control = &env.simulators.amocrm.control;
