@@ -22,8 +22,7 @@ fn behaviour() -> Option<String> {
 fn live_as(behaviour: &str) -> ! {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let grace =
-            if behaviour == "patient" { Duration::from_hours(1) } else { Duration::from_millis(500) };
+        let grace = if behaviour == "patient" { Duration::from_hours(1) } else { Duration::from_millis(500) };
         let shutdown = Shutdown::install(grace).unwrap();
         println!("ready");
         shutdown.requested().await;

@@ -292,7 +292,7 @@ fn system_mysql() -> Option<Mysql> {
 /// Whether the server accepts connections. It then sends a greeting whose byte 5 is the protocol version 10
 /// (client/server protocol, `HandshakeV10`). An error packet has 255 there.
 pub(super) fn greets(port: u16) -> bool {
-    let timeout = Duration::from_millis(500);
+    let timeout = Duration::from_secs(5);
     let Ok(mut stream) = TcpStream::connect_timeout(&loopback(port), timeout) else { return false };
     let mut greeting = [0; 5];
     stream.set_read_timeout(Some(timeout)).is_ok()

@@ -20,8 +20,8 @@ const SENTINELS: usize = 3;
 /// Sentinels that must agree that the primary is down.
 const QUORUM: usize = 2;
 /// Timeout of a replica's first copy, and of the sentinels' meeting, which greet each other every 2 s.
-const READY_TIMEOUT: Duration = Duration::from_mins(1);
-const FAILOVER_TIMEOUT: Duration = Duration::from_mins(1);
+const READY_TIMEOUT: Duration = Duration::from_mins(5);
+const FAILOVER_TIMEOUT: Duration = Duration::from_mins(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Two Redis servers, one of them the primary, and their sentinels.

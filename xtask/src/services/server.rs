@@ -15,7 +15,7 @@ use super::port;
 use crate::process;
 
 /// Timeout of a start. Long, because MySQL creates its files slowly on a cold disk.
-const READY_TIMEOUT: Duration = Duration::from_secs(90);
+const READY_TIMEOUT: Duration = Duration::from_mins(5);
 /// Timeout of a stop, in which the server flushes its data; then it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

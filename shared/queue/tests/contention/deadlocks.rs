@@ -20,7 +20,7 @@ async fn two_deadlocking_jobs_both_succeed_on_their_only_attempt(
     let other = fixture.enqueue(&CountTwice { first: 2, second: 1 }).await;
     let both = async { tokio::join!(fixture.executor.execute(one), fixture.executor.execute(other)) };
     let (one_ended, other_ended) =
-        tokio::time::timeout(Duration::from_mins(1), Box::pin(both)).await.unwrap();
+        tokio::time::timeout(Duration::from_mins(5), Box::pin(both)).await.unwrap();
     assert_eq!(one_ended.unwrap(), ExecutionResult::Finished(Ok(JobOutcome::Done)));
     assert_eq!(other_ended.unwrap(), ExecutionResult::Finished(Ok(JobOutcome::Done)));
     for id in [one, other] {

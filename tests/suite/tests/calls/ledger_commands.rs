@@ -8,6 +8,7 @@ use flysk_domain::{Clock as _, SystemClock};
 use flysk_jobs::platform::flycoins::VerifyLedger;
 use flysk_queue::Outbox;
 use flysk_suite::environment::{ACCOUNT, Environment, Options};
+use flysk_suite::ports::quiet_port;
 use serde_json::{Value, json};
 
 /// A request of FlySense's backend about the account's Flycoins.
@@ -142,7 +143,7 @@ async fn nightly_verification_raises_an_alert_that_names_the_wallet() -> anyhow:
     let mut env = Environment::start(Options::with_fixtures(0.0)?).await?;
     env.install().await?;
     env.kill(1)?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = quiet_port()?;
     env.set("FLYSK_METRICS_LISTEN", &format!("127.0.0.1:{port}"));
     env.spawn("flysk-worker", &["run", "billing"], "nightly")?;
     let http = reqwest::Client::builder().build()?;

@@ -22,7 +22,7 @@ use xtask::tools::{Node, PYTHON};
 use super::document::{Reader, files, steps};
 use super::integrate::{CLIENT, DOCUMENT, reader_of};
 
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Price of one piece of the service, micro-Flycoins.
 const PRICE_MICRO: i64 = 2_500_000;
 /// Another account with the widget, and its administrator.
@@ -154,8 +154,12 @@ impl Example {
         );
         let delivered = "SELECT COUNT(*) FROM lifecycle_events WHERE type = 'test' AND state = 'delivered'";
         reader.env.wait_for(delivered, number).await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        let printed = self.printed(reader);
-        assert!(printed.contains(&format!("event test {ACCOUNT} {{")), "{}: {printed}", self.name);
+        // It may print the event after it has answered.
+        let deadline = Instant::now() + WAIT_TIMEOUT;
+        while !self.printed(reader).contains(&format!("event test {ACCOUNT} {{")) {
+            assert!(Instant::now() < deadline, "{}: {}", self.name, self.printed(reader));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let now = SystemClock.now().timestamp().to_string();
         let forged = http()
             .post(format!("{}/flysk/events", self.url))

@@ -93,7 +93,7 @@ async fn the_document_for_vendors_is_correct() -> anyhow::Result<()> {
 
 /// Checks that the backend received all events of switching off and on, including the replayed one.
 async fn tells_the_backend(reader: &Reader, backend: &vendor::Vendor) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_mins(2);
     while backend.received().len() < 6 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -13,7 +13,7 @@ const HEAVY_ROWS: u32 = 200;
 
 /// Waits until another connection has locked the install's row.
 async fn install_is_locked(pool: &MySqlPool, install: &str) {
-    let deadline = std::time::Instant::now() + Duration::from_mins(1);
+    let deadline = std::time::Instant::now() + Duration::from_mins(5);
     loop {
         let free: Option<String> =
             sqlx::query_scalar("SELECT id FROM installs WHERE id = ? FOR UPDATE SKIP LOCKED")

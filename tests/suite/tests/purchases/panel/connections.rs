@@ -18,7 +18,7 @@ const MAX_STREAMS: u16 = 3;
 /// Its value, `flysk_serving::MAX_HTTP2_STREAMS`; the default of the server's library is another one.
 const STREAMS: u32 = 64;
 /// Time for a process to start.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A process that ends with its test.
 struct Process(Child);
