@@ -111,8 +111,11 @@ pub(super) async fn announce(
         charges_on: subscription.next_charge_on().filter(|_| is_charged),
     };
     let events: Vec<NewEvent> = kinds.map(|kind| NewEvent::new(kind, &data)).collect::<StoreResult<_>>()?;
+    tell_payer(unit, clock, settings, row, (action, fell_due, invoice), is_charged).await?;
+    // Last, because the number of an event locks the widget's row until the transaction ends: every subscription of the widget
+    // waits for it.
     if !events.is_empty() {
         emit(unit, clock, row.install_id, &events, now).await?;
     }
-    tell_payer(unit, clock, settings, row, (action, fell_due, invoice), is_charged).await
+    Ok(())
 }
