@@ -93,14 +93,14 @@ impl Shop {
     /// Waits until the bank has nothing to do now, and plans to do something later.
     pub(crate) async fn next_is_planned(&self) {
         let clock = self.bank.control.clock();
-        for _ in 0..12_000 {
-            clock.until_idle().await;
-            if clock.next_work().is_some() {
-                return;
-            }
+        clock.until_idle().await;
+        let mut looks = 0;
+        while clock.next_work().is_none() {
+            assert!(looks < 12_000, "nothing is planned");
+            looks += 1;
             tokio::time::sleep(Duration::from_millis(10)).await;
+            clock.until_idle().await;
         }
-        panic!("nothing is planned");
     }
 
     /// Waits until `count` notifications of a payment have arrived.
