@@ -10,6 +10,7 @@ use flysk_store::flysense::{tags, transcripts};
 use flysk_store::platform::subscriptions;
 use flysk_store::retention::{Growth, PRUNE_HISTORY, PRUNE_JOBS, PRUNINGS, Pruning, TABLES};
 use sqlx::MySqlPool;
+use sqlx::mysql::MySqlPoolOptions;
 
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 const HEADING: &str = "\n## Growth of tables\n";
@@ -220,6 +221,8 @@ async fn a_new_quote_replaces_the_oldest_one_that_was_not_applied(pool: MySqlPoo
 async fn quotes_that_another_transaction_deletes_are_not_waited_for(pool: MySqlPool) {
     let subscription = SubscriptionId::generate(&SystemClock);
     store_quotes(&pool, subscription, 6).await;
+    let options = (*pool.connect_options()).clone();
+    let pool = flysk_store::configure_pool(MySqlPoolOptions::new()).connect_with(options).await.unwrap();
     let (mut first, mut second) = (pool.begin().await.unwrap(), pool.begin().await.unwrap());
     subscriptions::trim_quotes(&mut first, subscription, 4).await.unwrap();
     subscriptions::trim_quotes(&mut second, subscription, 4).await.unwrap();

@@ -190,8 +190,8 @@ pub async fn trim_quotes(conn: &mut Conn, subscription: SubscriptionId, kept: u3
         return Ok(());
     }
     let oldest: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM subscription_quotes WHERE subscription_id = ? AND idem_key IS NULL
-         ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED",
+        "SELECT id FROM subscription_quotes FORCE INDEX (subscription_quotes_asked)
+         WHERE subscription_id = ? AND idem_key IS NULL ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED",
     )
     .bind(subscription.to_string())
     .bind(excess.unsigned_abs())
