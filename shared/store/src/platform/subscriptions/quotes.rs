@@ -174,8 +174,10 @@ pub async fn mark_quote_applied(
 const MAX_TRIMMED_QUOTES: u32 = 10;
 
 /// Deletes the oldest quotes of a subscription that were not applied, if it has more than `kept` of them; a few at a time. Of
-/// several callers at once each deletes others: none waits for what another one deletes. Ids are in the order of creation, which
-/// is that of the index, so that no more rows are locked than deleted.
+/// several callers at once each deletes others: none waits for what another one deletes.
+///
+/// The order is that of the index, which ends with the id, and ids are in the order of creation. To name it would make MariaDB sort:
+/// it would read, and lock, all quotes of the subscription.
 pub async fn trim_quotes(conn: &mut Conn, subscription: SubscriptionId, kept: u32) -> StoreResult<()> {
     let counted: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM (SELECT id FROM subscription_quotes
@@ -191,7 +193,7 @@ pub async fn trim_quotes(conn: &mut Conn, subscription: SubscriptionId, kept: u3
     }
     let oldest: Vec<String> = sqlx::query_scalar(
         "SELECT id FROM subscription_quotes FORCE INDEX (subscription_quotes_asked)
-         WHERE subscription_id = ? AND idem_key IS NULL ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED",
+         WHERE subscription_id = ? AND idem_key IS NULL LIMIT ? FOR UPDATE SKIP LOCKED",
     )
     .bind(subscription.to_string())
     .bind(excess.unsigned_abs())
