@@ -11,7 +11,7 @@ use flysk_queue::JobError;
 use flysk_queue::executor::ExecutionResult;
 use flysk_simulators::Control;
 use futures::StreamExt as _;
-use futures::stream;
+use futures::stream::FuturesUnordered;
 
 use crate::crash::poll_at_most;
 use crate::due_dates;
@@ -154,10 +154,13 @@ impl Sandbox {
             ran += due.len();
             let jobs_at_once = jobs_at_once(due.len()).max(1);
             ensure!(ran <= MAX_JOBS_PER_STOP, "jobs at {} do not come to an end", self.now());
-            if jobs_at_once > 1 && !self.has_planned_crashes() {
-                self.run_crowd(due, jobs_at_once).await?;
-            } else {
-                self.run_each(due, jobs_at_once).await?;
+            let mut waiting = due.into_iter();
+            let mut running = FuturesUnordered::new();
+            loop {
+                let free = jobs_at_once.saturating_sub(running.len());
+                running.extend(waiting.by_ref().take(free).map(|job| self.run_job(job)));
+                let Some(ended) = running.next().await else { break };
+                ended?;
             }
         }
     }
@@ -173,29 +176,19 @@ impl Sandbox {
         .await
     }
 
-    /// Runs due jobs by themselves, `jobs_at_once` at the same time.
-    async fn run_each(&self, due: Vec<DueJob>, jobs_at_once: usize) -> anyhow::Result<()> {
-        let mut running =
-            stream::iter(due.into_iter().map(|job| self.run_job(job))).buffer_unordered(jobs_at_once);
-        while let Some(ended) = running.next().await {
-            ended?;
-        }
-        Ok(())
-    }
-
     async fn run_job(&self, job: DueJob) -> anyhow::Result<()> {
-        let result = self.execute(job.id.parse()?, &job.kind).await?;
-        self.note_run(job, result).await
-    }
-
-    /// Notes the run of a job and what it has called; `None` if its process ended.
-    pub(crate) async fn note_run(&self, job: DueJob, result: Option<ExecutionResult>) -> anyhow::Result<()> {
-        if result == Some(ExecutionResult::Released) {
-            bail!("{} {} was released", job.kind, job.id);
+        let id: JobId = job.id.parse()?;
+        let Some(result) = self.execute(id, &job.kind).await? else {
+            self.note_calls().await;
+            let what = Happened::Job { kind: job.kind, payload: job.payload, outcome: CRASHED.to_owned() };
+            self.events.lock().await.push(Event { at: self.now(), what });
+            return Ok(());
+        };
+        if result == ExecutionResult::Released {
+            bail!("{} {id} was released", job.kind);
         }
         self.note_calls().await;
-        let outcome = result.map_or_else(|| CRASHED.to_owned(), |result| outcome(&result));
-        let what = Happened::Job { kind: job.kind, payload: job.payload, outcome };
+        let what = Happened::Job { kind: job.kind, payload: job.payload, outcome: outcome(&result) };
         self.events.lock().await.push(Event { at: self.now(), what });
         Ok(())
     }

@@ -9,7 +9,6 @@
 
 mod advance;
 mod crash;
-mod crowd;
 mod deliveries;
 mod due_dates;
 mod due_work;

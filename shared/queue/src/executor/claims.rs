@@ -14,14 +14,13 @@ const POSTPONED_PUSH_DELAY: Duration = Duration::from_millis(250);
 
 /// A claimed job whose lease is renewed until this is dropped.
 #[derive(Debug)]
-pub struct ClaimedJob {
+pub(crate) struct ClaimedJob {
     pub(super) lease: Lease,
     pub(super) active: ActiveJob,
 }
 
 impl ClaimedJob {
-    /// The job.
-    pub fn id(&self) -> JobId {
+    pub(crate) fn id(&self) -> JobId {
         self.lease.fence.job
     }
 }
@@ -48,12 +47,6 @@ impl<App: Send + Sync + 'static> Executor<App> {
         };
         let leases = repeat_contended(|| answered(claim())).await?;
         Ok(leases.into_iter().map(|lease| self.track(lease)).collect())
-    }
-
-    /// Claims the jobs that are due and not taken, in one transaction. Those whose row another transaction has locked are missing, too.
-    pub async fn claim_together(&self, ids: &[JobId]) -> StoreResult<Vec<ClaimedJob>> {
-        let wanted: Vec<Claim> = ids.iter().map(|job| Claim { job: *job, starts_now: true }).collect();
-        self.claim_many(&wanted).await
     }
 
     /// Requeues a job that was claimed and not started; one that had never been started before, as if it had not been claimed.
