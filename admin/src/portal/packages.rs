@@ -1,6 +1,7 @@
 //! Packages of Flycoins that a vendor's widgets sell.
 
 use flysk_domain::id::PackageId;
+use flysk_services::audit_states::package_state;
 use flysk_store::platform::purchases;
 use flysk_store::portal::widgets;
 use flysk_store::repeat_contended;
@@ -11,7 +12,7 @@ use super::chosen::{widget_field, widget_in_form};
 use crate::http::{Fault, Proved, Record, SignedIn, VendorVisit};
 use crate::screens::packages::{
     HEAD, check_follows, check_seen, code_of, not_set, offer_form_at, on_offer, retire_form_at, row,
-    seen_field, state_of, terms_of,
+    seen_field, terms_of,
 };
 use crate::view::{DetailPage, Section, Table};
 
@@ -65,8 +66,8 @@ pub(super) async fn offer(visit: VendorVisit<Proved>) -> Result<Response, Fault>
             action: "package.offer",
             subject: ("package", set.id.to_string()),
             reason: "",
-            before: before.as_ref().map_or(Value::Null, state_of),
-            after: state_of(&set),
+            before: before.as_ref().map_or(Value::Null, package_state),
+            after: package_state(&set),
         })
         .await?;
         Ok::<_, Fault>(set.version)
@@ -91,7 +92,7 @@ pub(super) async fn retire(visit: VendorVisit<Proved>) -> Result<Response, Fault
             action: "package.retire",
             subject: ("package", before.id.to_string()),
             reason: "",
-            before: state_of(&before),
+            before: package_state(&before),
             after: Value::Null,
         })
         .await

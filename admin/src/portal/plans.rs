@@ -1,6 +1,7 @@
 //! Plans of subscriptions that a vendor's widgets sell. A version never changes: changed terms are a new version.
 
 use flysk_domain::id::PlanId;
+use flysk_services::audit_states::plan_state;
 use flysk_store::platform::subscriptions::{self, Plan};
 use flysk_store::portal::{OwnWidget, widgets};
 use flysk_store::{Conn, repeat_contended};
@@ -9,9 +10,7 @@ use serde_json::Value;
 
 use super::chosen::{widget_field, widget_in_form};
 use crate::http::{Demand, Fault, Proved, Record, SignedIn, VendorVisit};
-use crate::screens::plans::acts::{
-    check_seen, code_of, forms_at, not_set, offer_form_at, state_of, terms_of,
-};
+use crate::screens::plans::acts::{check_seen, code_of, forms_at, not_set, offer_form_at, terms_of};
 use crate::screens::plans::show::{HEAD, prices, row, seats, state};
 use crate::view::{Cell, DetailPage, Form, Section, Table};
 
@@ -104,8 +103,8 @@ pub(super) async fn offer(visit: VendorVisit<Proved>) -> Result<Response, Fault>
             action: "plan.offer",
             subject: ("plan", set.id.to_string()),
             reason: "",
-            before: before.as_ref().map_or(Value::Null, state_of),
-            after: state_of(&set),
+            before: before.as_ref().map_or(Value::Null, plan_state),
+            after: plan_state(&set),
         })
         .await?;
         Ok::<_, Fault>(set.version)
@@ -130,7 +129,7 @@ pub(super) async fn retire(visit: VendorVisit<Proved>) -> Result<Response, Fault
             action: "plan.retire",
             subject: ("plan", before.id.to_string()),
             reason: "",
-            before: state_of(&before),
+            before: plan_state(&before),
             after: Value::Null,
         })
         .await?;

@@ -3,11 +3,12 @@
 use flysk_domain::id::{PackageId, WidgetId};
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{InvalidPackage, PackageCode, PackageTerms};
+use flysk_services::audit_states::package_state;
 use flysk_store::platform::purchases::{self, Package};
 use flysk_store::platform::widgets::{self, Widget};
 use flysk_store::{StoreError, repeat_contended};
 use poem::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::http::seen::{SEEN_FIELD, has_changed, seen_versions};
 use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
@@ -172,28 +173,14 @@ pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
             action: "package.offer",
             subject: ("package", set.id.to_string()),
             reason,
-            before: before.as_ref().map_or(Value::Null, state_of),
-            after: state_of(&set),
+            before: before.as_ref().map_or(Value::Null, package_state),
+            after: package_state(&set),
         })
         .await?;
         Ok::<_, Fault>(set.version)
     };
     let version = repeat_contended(run).await?;
     Ok(visit.done("/packages", &format!("Пакет {code}, версия {version}, продаётся.")))
-}
-
-/// A version for the audit log.
-pub(crate) fn state_of(package: &Package) -> Value {
-    let terms = &package.terms;
-    json!({
-        "code": package.code.as_str(),
-        "version": package.version,
-        "title": terms.title,
-        "price_kopecks": terms.price,
-        "coins_micro": terms.coins,
-        "bonus_micro": terms.bonus,
-        "bonus_days": terms.bonus_days,
-    })
 }
 
 /// The terms in a form.
@@ -246,7 +233,7 @@ pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
             action: "package.retire",
             subject: ("package", before.id.to_string()),
             reason,
-            before: state_of(&before),
+            before: package_state(&before),
             after: Value::Null,
         })
         .await

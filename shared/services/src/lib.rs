@@ -6,6 +6,7 @@
 pub mod act_as;
 pub mod activation;
 pub mod audit_chain;
+pub mod audit_states;
 mod bound_job;
 pub mod bulk;
 pub mod calls;

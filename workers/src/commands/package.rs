@@ -7,10 +7,11 @@ use clap::Args;
 use flysk_domain::id::PackageId;
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{PackageCode, PackageTerms, is_sum};
-use flysk_store::platform::purchases::{self, Package};
+use flysk_services::audit_states::package_state;
+use flysk_store::platform::purchases;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::record::{Act, record};
 use super::subscription::trace;
@@ -125,8 +126,8 @@ impl Set {
                     action: "package.offer",
                     subject: ("package", set.id.to_string()),
                     reason: "",
-                    before: before.map_or(Value::Null, state_of),
-                    after: state_of(&set),
+                    before: before.map_or(Value::Null, package_state),
+                    after: package_state(&set),
                 };
                 record(&mut unit, clock.as_ref(), act).await?;
             }
@@ -157,7 +158,7 @@ impl Retire {
                 action: "package.retire",
                 subject: ("package", before.id.to_string()),
                 reason: "",
-                before: state_of(before),
+                before: package_state(before),
                 after: Value::Null,
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
@@ -167,18 +168,4 @@ impl Retire {
         writeln!(std::io::stdout(), "`{code}` is no longer on sale.")?;
         Ok(())
     }
-}
-
-/// A version for the audit log.
-fn state_of(package: &Package) -> Value {
-    let terms = &package.terms;
-    json!({
-        "code": package.code.as_str(),
-        "version": package.version,
-        "title": terms.title,
-        "price_kopecks": terms.price,
-        "coins_micro": terms.coins,
-        "bonus_micro": terms.bonus,
-        "bonus_days": terms.bonus_days,
-    })
 }

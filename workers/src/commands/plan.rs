@@ -10,7 +10,8 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::PlanId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{Currency, PeriodLength, PlanCode, PlanTerms};
-use flysk_store::platform::subscriptions::{self, Plan};
+use flysk_services::audit_states::plan_state;
+use flysk_store::platform::subscriptions;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use serde_json::{Value, json};
@@ -142,8 +143,8 @@ impl Set {
                     action: "plan.offer",
                     subject: ("plan", set.id.to_string()),
                     reason: "",
-                    before: before.as_ref().map_or(Value::Null, state_of),
-                    after: state_of(&set),
+                    before: before.as_ref().map_or(Value::Null, plan_state),
+                    after: plan_state(&set),
                 };
                 record(&mut unit, clock.as_ref(), act).await?;
             }
@@ -184,7 +185,7 @@ impl Retire {
                 action: "plan.retire",
                 subject: ("plan", before.id.to_string()),
                 reason: "",
-                before: state_of(&before),
+                before: plan_state(&before),
                 after: Value::Null,
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
@@ -194,22 +195,6 @@ impl Retire {
         writeln!(std::io::stdout(), "`{code}` is no longer on sale.")?;
         Ok(())
     }
-}
-
-/// A version for the audit log.
-fn state_of(plan: &Plan) -> Value {
-    let terms = &plan.terms;
-    let prices: BTreeMap<String, Kopecks> =
-        terms.prices.iter().map(|(length, price)| (length.to_string(), *price)).collect();
-    json!({
-        "code": plan.code.as_str(),
-        "version": plan.version,
-        "title": terms.title,
-        "prices_kopecks": prices,
-        "min_seats": terms.min_seats,
-        "max_seats": terms.max_seats,
-        "features": terms.features,
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::VendorId;
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::{ReceiptMode, VatRate, check_terminal_key};
+use flysk_services::audit_states::{taxes_state, vendor_state};
 use flysk_services::vendors::{self as services, VendorData};
 use flysk_store::Conn;
 use flysk_store::platform::transfers;
@@ -104,24 +105,6 @@ pub(super) struct Assign {
     widget: String,
 }
 
-/// The data for the audit log, without the password of the terminal.
-fn state_of(vendor: &Vendor) -> Value {
-    json!({
-        "code": vendor.code,
-        "legal_name": vendor.legal_name,
-        "inn": vendor.inn,
-        "email": vendor.email,
-        "phone": vendor.phone,
-        "charge_initiator": vendor.charge_initiator,
-        "prepayment_receipts": vendor.receipts.prepayment,
-        "closing_receipts": vendor.receipts.closing,
-    })
-}
-
-fn taxes_json(taxes: &VendorTaxes) -> Value {
-    json!({ "from": taxes.valid_from, "taxation": taxes.taxation, "vat": taxes.vat.as_str() })
-}
-
 pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Vendor> {
     vendors::find_vendor_by_code(conn, code)
         .await?
@@ -192,12 +175,12 @@ impl Set {
             let existing = vendors::find_vendor_by_code(&mut unit, &self.code).await?;
             let data = self.data(existing.as_ref())?;
             let action = if existing.is_some() { "vendor.update" } else { "vendor.create" };
-            let before = existing.as_ref().map_or(Value::Null, state_of);
+            let before = existing.as_ref().map_or(Value::Null, vendor_state);
             let vendor = match existing {
                 Some(vendor) => services::update_vendor(&mut unit, vendor, &data, now).await?,
                 None => services::create_vendor(&mut unit, fresh, &self.code, &data, now).await?,
             };
-            let (subject, after) = (("vendor", vendor.id.to_string()), state_of(&vendor));
+            let (subject, after) = (("vendor", vendor.id.to_string()), vendor_state(&vendor));
             record(&mut unit, clock.as_ref(), Act { action, subject, reason: "", before, after }).await?;
             unit.commit().await?;
             Ok(vendor)
@@ -248,8 +231,8 @@ impl Taxes {
                 action: "vendor.put_taxes",
                 subject: ("vendor", vendor.id.to_string()),
                 reason: "",
-                before: former.as_ref().map_or(Value::Null, taxes_json),
-                after: taxes_json(&taxes),
+                before: former.as_ref().map_or(Value::Null, taxes_state),
+                after: taxes_state(&taxes),
             };
             record(&mut unit, clock, act).await?;
             Ok(unit.commit().await?)

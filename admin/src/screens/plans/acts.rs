@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use flysk_domain::id::PlanId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{Currency, InvalidPlan, PeriodLength, PlanCode, PlanTerms};
+use flysk_services::audit_states::plan_state;
 use flysk_store::platform::subscriptions::{self, Plan};
 use flysk_store::platform::widgets::Widget;
 use flysk_store::{StoreError, repeat_contended};
@@ -131,22 +132,6 @@ pub(crate) fn check_seen(form: &Pairs, on_offer: Option<&Plan>) -> Result<(), Fa
     if seen.is_some_and(|seen| seen != version) { Err(Fault::conflict(CHANGED_MEANWHILE)) } else { Ok(()) }
 }
 
-/// A version for the audit log.
-pub(crate) fn state_of(plan: &Plan) -> Value {
-    let terms = &plan.terms;
-    let prices: BTreeMap<String, Kopecks> =
-        terms.prices.iter().map(|(length, price)| (length.to_string(), *price)).collect();
-    json!({
-        "code": plan.code.as_str(),
-        "version": plan.version,
-        "title": terms.title,
-        "prices_kopecks": prices,
-        "min_seats": terms.min_seats,
-        "max_seats": terms.max_seats,
-        "features": terms.features,
-    })
-}
-
 /// `POST /plans/offer`.
 pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
     let form = &visit.request.form;
@@ -167,8 +152,8 @@ pub(crate) async fn offer(visit: Visit<Billing>) -> Result<Response, Fault> {
             action: "plan.offer",
             subject: ("plan", set.id.to_string()),
             reason,
-            before: before.as_ref().map_or(Value::Null, state_of),
-            after: state_of(&set),
+            before: before.as_ref().map_or(Value::Null, plan_state),
+            after: plan_state(&set),
         })
         .await?;
         Ok::<_, Fault>(set.version)
@@ -193,7 +178,7 @@ pub(crate) async fn retire(visit: Visit<Billing>) -> Result<Response, Fault> {
             action: "plan.retire",
             subject: ("plan", before.id.to_string()),
             reason,
-            before: state_of(&before),
+            before: plan_state(&before),
             after: Value::Null,
         })
         .await?;

@@ -5,6 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::id::{VendorId, WidgetId};
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::{InvalidVendor, ReceiptMode, VatRate};
+use flysk_services::audit_states::{taxes_state, vendor_state};
 use flysk_services::vendors::{self as services, VendorData, VendorError};
 use flysk_store::platform::vendors::{self, Vendor, VendorTaxes};
 use flysk_store::platform::widgets::{self, Widget};
@@ -125,7 +126,7 @@ pub(crate) async fn create(visit: Visit<Operator>) -> Result<Response, Fault> {
             subject: ("vendor", id.to_string()),
             reason,
             before: Value::Null,
-            after: state_of(&vendor),
+            after: vendor_state(&vendor),
         })
         .await
     };
@@ -140,14 +141,14 @@ pub(crate) async fn update(visit: Visit<Operator>) -> Result<Response, Fault> {
     let run = || async {
         let mut act = visit.begin().await?;
         let vendor = lock(&visit, &mut act, id).await?;
-        let (now, before) = (act.now(), state_of(&vendor));
+        let (now, before) = (act.now(), vendor_state(&vendor));
         let after = services::update_vendor(&mut act, vendor, &data, now).await.map_err(to_fault)?;
         act.commit(Record {
             action: "vendor.update",
             subject: ("vendor", id.to_string()),
             reason,
             before,
-            after: state_of(&after),
+            after: vendor_state(&after),
         })
         .await
     };
@@ -182,8 +183,8 @@ pub(crate) async fn put_taxes(visit: Visit<Operator>) -> Result<Response, Fault>
             action: "vendor.put_taxes",
             subject: ("vendor", id.to_string()),
             reason,
-            before: former.as_ref().map_or(Value::Null, taxes_json),
-            after: taxes_json(&taxes),
+            before: former.as_ref().map_or(Value::Null, taxes_state),
+            after: taxes_state(&taxes),
         })
         .await
     };
@@ -235,24 +236,6 @@ pub(super) async fn lock<R: Rank>(
         ));
     }
     Ok(vendor)
-}
-
-/// The data for the audit log, without the password of the terminal.
-pub(super) fn state_of(vendor: &Vendor) -> Value {
-    json!({
-        "code": vendor.code,
-        "legal_name": vendor.legal_name,
-        "inn": vendor.inn,
-        "email": vendor.email,
-        "phone": vendor.phone,
-        "charge_initiator": vendor.charge_initiator,
-        "prepayment_receipts": vendor.receipts.prepayment,
-        "closing_receipts": vendor.receipts.closing,
-    })
-}
-
-fn taxes_json(taxes: &VendorTaxes) -> Value {
-    json!({ "from": taxes.valid_from, "taxation": taxes.taxation, "vat": taxes.vat.as_str() })
 }
 
 /// Why a vendor is not stored, in Russian.
