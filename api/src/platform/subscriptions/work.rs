@@ -8,11 +8,29 @@ use flysk_queue::UnitOfWork;
 use flysk_services::subscriptions::{Actor, ApplyError, CancelError, QuoteRefusal, open_late_subscription};
 use flysk_store::platform::subscriptions::{self, StoredQuote, SubscriptionRow};
 use flysk_store::platform::widgets::Widget;
-use flysk_store::{Contention, StoreError};
+use flysk_store::{Conn, Contention, StoreError, StoreResult};
 
 use crate::auth::WidgetUser;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
+
+/// Way in which an operation finds the subscription of the user's account.
+#[derive(Debug, Clone, Copy)]
+enum Finding {
+    /// With a lock, for what changes it.
+    Locked,
+    /// Without, for what rests on the version of the row alone.
+    Read,
+}
+
+impl Finding {
+    async fn find(self, conn: &mut Conn, install: InstallId) -> StoreResult<Option<SubscriptionRow>> {
+        match self {
+            Self::Locked => subscriptions::lock_subscription_of_install(conn, install).await,
+            Self::Read => subscriptions::find_subscription_of_install(conn, install).await,
+        }
+    }
+}
 
 /// Begins a transaction and locks the subscription of the user's account.
 pub(super) async fn lock(
@@ -20,16 +38,7 @@ pub(super) async fn lock(
     trace: &Trace,
     user: &WidgetUser,
 ) -> Result<(UnitOfWork, SubscriptionRow), Problem> {
-    must_sell(user)?;
-    let mut unit = deps.begin(trace).await?;
-    if let Some(row) = subscriptions::lock_subscription_of_install(&mut unit, user.install.id).await? {
-        return Ok((unit, row));
-    }
-    drop(unit);
-    open_late_subscription(&deps.outbox, trace, &user.widget, user.install.id).await?;
-    let mut unit = deps.begin(trace).await?;
-    let row = subscriptions::lock_subscription_of_install(&mut unit, user.install.id).await?;
-    Ok((unit, row.ok_or_else(not_opened)?))
+    find(deps, trace, user, Finding::Locked).await
 }
 
 /// The same without a lock, for what rests on the version of the row alone.
@@ -38,20 +47,28 @@ pub(super) async fn read(
     trace: &Trace,
     user: &WidgetUser,
 ) -> Result<(UnitOfWork, SubscriptionRow), Problem> {
+    find(deps, trace, user, Finding::Read).await
+}
+
+/// Begins a transaction and finds the subscription; opens one first for an account that was installed before the widget sold any.
+async fn find(
+    deps: &Deps,
+    trace: &Trace,
+    user: &WidgetUser,
+    finding: Finding,
+) -> Result<(UnitOfWork, SubscriptionRow), Problem> {
     must_sell(user)?;
     let mut unit = deps.begin(trace).await?;
-    if let Some(row) = subscriptions::find_subscription_of_install(&mut unit, user.install.id).await? {
+    if let Some(row) = finding.find(&mut unit, user.install.id).await? {
         return Ok((unit, row));
     }
     drop(unit);
     open_late_subscription(&deps.outbox, trace, &user.widget, user.install.id).await?;
     let mut unit = deps.begin(trace).await?;
-    let row = subscriptions::find_subscription_of_install(&mut unit, user.install.id).await?;
-    Ok((unit, row.ok_or_else(not_opened)?))
-}
-
-fn not_opened() -> Problem {
-    Problem::new(ProblemCode::WrongState, "the account has no subscription yet")
+    let row = finding.find(&mut unit, user.install.id).await?;
+    let row =
+        row.ok_or_else(|| Problem::new(ProblemCode::WrongState, "the account has no subscription yet"))?;
+    Ok((unit, row))
 }
 
 /// The same for what ends obligations: who bought a subscription can cancel it and unlink the card after the widget has stopped
