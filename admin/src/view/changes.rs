@@ -6,12 +6,15 @@ use serde_json::{Map, Value};
 
 use super::{Cell, Row, Table};
 
+/// The operator whom a command names beside the state after its act; no field of the object.
+const OPERATOR: &str = "operator";
+
 /// Fields with different values in two JSON states; nested ones are named by their path. A state that is absent or no object has no
 /// fields. What the later state does not mention at all is a note about the object, and has not changed.
 pub(crate) fn changes_table(before: Option<&str>, after: Option<&str>) -> Table {
     let (before, after) = (object_of(before), object_of(after));
-    let is_mentioned =
-        |path: &str| after.is_empty() || after.contains_key(path.split('.').next().unwrap_or_default());
+    let is_gone = after.keys().all(|name| name == OPERATOR);
+    let is_mentioned = |path: &str| is_gone || after.contains_key(path.split('.').next().unwrap_or_default());
     let (old, new) = (fields_of(&before), fields_of(&after));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let cell = |value: Option<&String>| value.map_or(Cell::Empty, Cell::text);
@@ -87,6 +90,8 @@ mod tests {
     fn what_appears_and_disappears_has_one_side() {
         assert_eq!(changes(None, Some(r#"{"amount":"5"}"#)), ["amount – 5"]);
         assert_eq!(changes(Some(r#"{"amount":"5"}"#), None), ["amount 5 –"]);
+        let by_command = changes(Some(r#"{"amount":"5"}"#), Some(r#"{"operator":"oleg"}"#));
+        assert_eq!(by_command, ["amount 5 –", "operator – oleg"]);
         assert_eq!(changes(None, None), Vec::<String>::new());
         assert_eq!(changes(Some("[1]"), Some("not JSON")), Vec::<String>::new());
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::transfers::DueTerms;
 use flysk_store::platform::purchases::Package;
 use flysk_store::platform::subscriptions::Plan;
 use flysk_store::platform::vendors::{Vendor, VendorTaxes};
@@ -56,4 +57,9 @@ pub fn vendor_state(vendor: &Vendor) -> Value {
 /// A vendor's taxation and VAT from a day on.
 pub fn taxes_state(taxes: &VendorTaxes) -> Value {
     json!({ "from": taxes.valid_from, "taxation": taxes.taxation, "vat": taxes.vat.as_str() })
+}
+
+/// Days in which a vendor's transfer invoices can be paid.
+pub fn due_terms_state(terms: DueTerms) -> Value {
+    json!({ "days": terms.days(), "banking_days": terms.counts_banking_days() })
 }

@@ -16,8 +16,9 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use serde_json::{Value, json};
 
+use super::by::By;
 use super::record::{Act, record};
-use super::subscription::{By, trace};
+use super::subscription::trace;
 use super::transaction::transact;
 
 /// An invoice, and who acts on it.

@@ -8,7 +8,7 @@ use clap::Args;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use flysk_jobs::catalogue;
-use flysk_queue::{Outbox, UnitOfWork};
+use flysk_queue::Outbox;
 use flysk_services::cancel::cancel;
 use flysk_services::replay::{ReplayOutcome, replay};
 use flysk_services::reschedule::reschedule;
@@ -18,8 +18,8 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use serde_json::{Value, json};
 
+use super::by::{Author, By, OptionalBy};
 use super::record::{Act, record};
-use super::subscription::By;
 use super::transaction::transact;
 
 /// Prints `docs/jobs.md`.
@@ -81,11 +81,14 @@ impl List {
 pub(super) struct JobRef {
     /// Id of the job, as printed by jobs:list.
     id: JobId,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl JobRef {
     /// Queues the job again with all its attempts.
     pub(super) async fn replay(self, config: &Config) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let trace = Trace { correlation_id: format!("replay.{}", self.id), traceparent: None };
         let replay = || async {
@@ -98,7 +101,8 @@ impl JobRef {
                     json!({ "call": transcription_id, "run": run })
                 }
             };
-            self.record(&outbox, &mut unit, "job.replay", (before, after)).await?;
+            let act = self.act("job.replay", by, (before, after));
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
             unit.commit().await?;
             Ok(replayed)
         };
@@ -117,6 +121,7 @@ impl JobRef {
 
     /// Cancels a queued job.
     pub(super) async fn cancel(self, config: &Config) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let trace = Trace { correlation_id: format!("cancel.{}", self.id), traceparent: None };
         let cancel = || async {
@@ -126,7 +131,8 @@ impl JobRef {
                 .await
                 .with_context(|| self.id.to_string())?;
             let after = json!({ "state": JobState::Cancelled.to_string() });
-            self.record(&outbox, &mut unit, "job.cancel", (before, after)).await?;
+            let act = self.act("job.cancel", by, (before, after));
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
             Ok(unit.commit().await?)
         };
         transact(cancel).await?;
@@ -140,15 +146,9 @@ impl JobRef {
         Ok(job.map_or(Value::Null, |job| json!({ "state": job.state.to_string(), "kind": job.kind })))
     }
 
-    async fn record(
-        &self,
-        outbox: &Outbox,
-        unit: &mut UnitOfWork,
-        action: &str,
-        (before, after): (Value, Value),
-    ) -> StoreResult<()> {
-        let act = Act { action, subject: ("job", self.id.to_string()), reason: "", before, after };
-        record(unit, outbox.clock().as_ref(), act).await
+    fn act<'a>(&self, action: &'a str, by: Author<'a>, (before, after): (Value, Value)) -> Act<'a> {
+        let (subject, after) = (("job", self.id.to_string()), by.named(after));
+        Act { action, subject, reason: by.reason, before, after }
     }
 }
 

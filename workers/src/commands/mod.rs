@@ -2,6 +2,7 @@
 
 mod account;
 mod billing;
+mod by;
 mod campaign;
 mod healthcheck;
 mod invoice;

@@ -13,6 +13,7 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use serde_json::Value;
 
+use super::by::OptionalBy;
 use super::record::{Act, record};
 use super::subscription::trace;
 use super::transaction::transact;
@@ -50,6 +51,8 @@ pub(super) struct Set {
     /// Days until the bonus expires; never by default.
     #[arg(long, value_name = "DAYS")]
     bonus_days: Option<u32>,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 /// The package to take off sale.
@@ -59,6 +62,8 @@ pub(super) struct Retire {
     widget: String,
     /// Code of the package.
     code: String,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl List {
@@ -101,6 +106,7 @@ impl Set {
     /// Stores a new version, unless the terms are unchanged.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PackageCode = self.code.parse()?;
+        let by = self.by.author()?;
         ensure!(!is_sum(&code), "codes that start with `sum-` belong to purchases of any sum");
         let price = Kopecks(self.price);
         let whole = |coins| MicroCoins::from_units(coins).context("too many coins");
@@ -125,9 +131,9 @@ impl Set {
                 let act = Act {
                     action: "package.offer",
                     subject: ("package", set.id.to_string()),
-                    reason: "",
+                    reason: by.reason,
                     before: before.map_or(Value::Null, package_state),
-                    after: package_state(&set),
+                    after: by.named(package_state(&set)),
                 };
                 record(&mut unit, clock.as_ref(), act).await?;
             }
@@ -145,6 +151,7 @@ impl Retire {
     /// Takes the package off sale. Existing purchases are not affected.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PackageCode = self.code.parse()?;
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let retire = || async {
             let mut unit = outbox.begin(trace(&outbox)).await?;
@@ -157,9 +164,9 @@ impl Retire {
             let act = Act {
                 action: "package.retire",
                 subject: ("package", before.id.to_string()),
-                reason: "",
+                reason: by.reason,
                 before: package_state(before),
-                after: Value::Null,
+                after: by.named(Value::Null),
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
             Ok(unit.commit().await?)

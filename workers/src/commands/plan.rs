@@ -16,6 +16,7 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use serde_json::{Value, json};
 
+use super::by::OptionalBy;
 use super::record::{Act, record};
 use super::subscription::trace;
 use super::transaction::transact;
@@ -56,6 +57,8 @@ pub(super) struct Set {
     /// File with what the plan contains, for the widget: a JSON object.
     #[arg(long, value_name = "FILE")]
     features: Option<PathBuf>,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 /// The plan to take off sale.
@@ -65,6 +68,8 @@ pub(super) struct Retire {
     widget: String,
     /// Code of the plan.
     code: String,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl List {
@@ -108,6 +113,7 @@ impl Set {
     /// Stores a new version, unless the terms are unchanged. Subscriptions keep their version.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PlanCode = self.code.parse()?;
+        let by = self.by.author()?;
         let currency: Currency = self
             .currency
             .parse()
@@ -142,9 +148,9 @@ impl Set {
                 let act = Act {
                     action: "plan.offer",
                     subject: ("plan", set.id.to_string()),
-                    reason: "",
+                    reason: by.reason,
                     before: before.as_ref().map_or(Value::Null, plan_state),
-                    after: plan_state(&set),
+                    after: by.named(plan_state(&set)),
                 };
                 record(&mut unit, clock.as_ref(), act).await?;
             }
@@ -173,6 +179,7 @@ impl Retire {
     /// Takes the plan off sale. Subscriptions keep it.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let code: PlanCode = self.code.parse()?;
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let retire = || async {
             let mut unit = outbox.begin(trace(&outbox)).await?;
@@ -184,9 +191,9 @@ impl Retire {
             let act = Act {
                 action: "plan.retire",
                 subject: ("plan", before.id.to_string()),
-                reason: "",
+                reason: by.reason,
                 before: plan_state(&before),
-                after: Value::Null,
+                after: by.named(Value::Null),
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
             Ok(unit.commit().await?)

@@ -13,6 +13,7 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use serde_json::{Value, json};
 
+use super::by::OptionalBy;
 use super::record::{Act, record};
 use super::subscription::trace;
 use super::transaction::transact;
@@ -94,12 +95,14 @@ pub(super) struct Set {
     /// Start time of the price, such as `2027-01-01T00:00:00Z`; by default now, never in the past.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     valid_from: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl Set {
     /// Stores the version.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
-        let tariff = self.tariff()?;
+        let (tariff, by) = (self.tariff()?, self.by.author()?);
         let outbox = open_outbox(config).await?;
         let now = outbox.clock().now();
         let valid_from = self.valid_from.unwrap_or(now);
@@ -109,9 +112,9 @@ impl Set {
             let act = Act {
                 action: "price.set",
                 subject: ("price", format!("{} v{}", rule.service, rule.version)),
-                reason: "",
+                reason: by.reason,
                 before: Value::Null,
-                after: json!({ "rule": rule, "valid_from": valid_from }),
+                after: by.named(json!({ "rule": rule, "valid_from": valid_from })),
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
             unit.commit().await?;

@@ -8,7 +8,7 @@ use flysk_store::admin::audit::{self, NewAuditRow};
 use serde_json::Value;
 
 /// Actor of commands in the audit log.
-const PROGRAM: &str = "flysk-worker";
+pub(super) const PROGRAM: &str = "flysk-worker";
 
 /// An act of a command, named as that of the admin panel.
 #[derive(Debug)]
@@ -17,11 +17,11 @@ pub(super) struct Act<'a> {
     pub(super) action: &'a str,
     /// Kind and id of the changed object.
     pub(super) subject: (&'a str, String),
-    /// Reason, at most 500 characters.
+    /// Reason, at most 500 characters; empty if none is given.
     pub(super) reason: &'a str,
     /// Changed fields before; null if there was nothing.
     pub(super) before: Value,
-    /// Changed fields after, with the operator whom the command names.
+    /// Changed fields after, with the operator whom the command names, if any.
     pub(super) after: Value,
 }
 

@@ -17,6 +17,7 @@ use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 use serde_json::{Value, json};
 
+use super::by::By;
 use super::record::{Act, record};
 use super::transaction::transact;
 use super::widget::find;
@@ -33,29 +34,6 @@ pub(super) struct Owner {
     /// The account's id in amoCRM.
     #[arg(long)]
     account: AccountId,
-}
-
-/// Operator and reason of an act; both are logged.
-#[derive(Debug, Args)]
-pub(super) struct By {
-    /// Name of the operator, at most 64 visible ASCII characters.
-    #[arg(long)]
-    operator: String,
-    /// Reason, at most 500 characters.
-    #[arg(long)]
-    reason: String,
-}
-
-impl By {
-    /// Checks name and reason.
-    pub(super) fn act(&self) -> anyhow::Result<OperatorAct<'_>> {
-        let is_name = (1..=64).contains(&self.operator.len())
-            && self.operator.bytes().all(|byte| byte.is_ascii_graphic());
-        ensure!(is_name, "an operator's name has 1 to 64 visible ASCII characters");
-        let length = self.reason.trim().chars().count();
-        ensure!((1..=500).contains(&length), "a reason has 1 to 500 characters");
-        Ok(OperatorAct { operator: &self.operator, reason: self.reason.trim() })
-    }
 }
 
 impl Owner {

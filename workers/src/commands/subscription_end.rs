@@ -7,8 +7,9 @@ use flysk_services::subscriptions::{self as services, settings_of};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
+use super::by::By;
 use super::record::record;
-use super::subscription::{By, Owner, recorded, state_of, trace};
+use super::subscription::{Owner, recorded, state_of, trace};
 use super::transaction::transact;
 
 /// A subscription, and who ends it.

@@ -20,6 +20,7 @@ use flysk_workers::process::open_outbox;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::by::OptionalBy;
 use super::record::{Act, record};
 use super::subscription::trace;
 use super::transaction::transact;
@@ -62,6 +63,8 @@ pub(super) struct Set {
     /// Whether a closing receipt follows at the end of a period that was paid ahead.
     #[arg(long, value_name = "true|false")]
     closing_receipts: Option<bool>,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 /// Taxation and VAT from a day on.
@@ -78,6 +81,8 @@ pub(super) struct Taxes {
     /// VAT rate: none, vat0, vat5, vat7, vat10, vat20 or vat22.
     #[arg(long)]
     vat: VatRate,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 /// The vendor's own terminal at T-Bank.
@@ -94,6 +99,8 @@ pub(super) struct Terminal {
     /// Read the terminal's password from standard input.
     #[arg(long)]
     password_stdin: bool,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 /// A widget that moves to a vendor.
@@ -103,6 +110,8 @@ pub(super) struct Assign {
     code: String,
     /// Code of the widget.
     widget: String,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 pub(super) async fn find(conn: &mut Conn, code: &str) -> anyhow::Result<Vendor> {
@@ -166,6 +175,7 @@ impl Show {
 impl Set {
     /// Creates the vendor, or changes it.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let clock = outbox.clock();
         let fresh = VendorId::generate(clock.as_ref());
@@ -180,8 +190,9 @@ impl Set {
                 Some(vendor) => services::update_vendor(&mut unit, vendor, &data, now).await?,
                 None => services::create_vendor(&mut unit, fresh, &self.code, &data, now).await?,
             };
-            let (subject, after) = (("vendor", vendor.id.to_string()), vendor_state(&vendor));
-            record(&mut unit, clock.as_ref(), Act { action, subject, reason: "", before, after }).await?;
+            let (subject, after) = (("vendor", vendor.id.to_string()), by.named(vendor_state(&vendor)));
+            let act = Act { action, subject, reason: by.reason, before, after };
+            record(&mut unit, clock.as_ref(), act).await?;
             unit.commit().await?;
             Ok(vendor)
         };
@@ -219,6 +230,7 @@ impl Set {
 impl Taxes {
     /// Stores the entry. Invoices written before keep their rate.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let clock = outbox.clock().as_ref();
         let taxes = VendorTaxes { valid_from: self.from, taxation: self.taxation, vat: self.vat };
@@ -230,9 +242,9 @@ impl Taxes {
             let act = Act {
                 action: "vendor.put_taxes",
                 subject: ("vendor", vendor.id.to_string()),
-                reason: "",
+                reason: by.reason,
                 before: former.as_ref().map_or(Value::Null, taxes_state),
-                after: taxes_state(&taxes),
+                after: by.named(taxes_state(&taxes)),
             };
             record(&mut unit, clock, act).await?;
             Ok(unit.commit().await?)
@@ -253,6 +265,7 @@ impl Taxes {
 impl Terminal {
     /// Stores key and sealed password, or removes them.
     pub(super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let password = if self.key == "none" { None } else { Some(self.password(env)?) };
         if password.is_some() {
             check_terminal_key(&self.key)?;
@@ -268,9 +281,9 @@ impl Terminal {
             let act = Act {
                 action: if terminal.is_some() { "vendor.set_terminal" } else { "vendor.remove_terminal" },
                 subject: ("vendor", changed.id.to_string()),
-                reason: "",
+                reason: by.reason,
                 before,
-                after: json!({ "terminal_key": changed.terminal_key }),
+                after: by.named(json!({ "terminal_key": changed.terminal_key })),
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
             unit.commit().await?;
@@ -300,6 +313,7 @@ impl Terminal {
 impl Assign {
     /// Moves the widget. Invoices that were written keep their seller.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let clock = outbox.clock().as_ref();
         let assign = || async {
@@ -311,9 +325,9 @@ impl Assign {
             let act = Act {
                 action: "vendor.assign_widget",
                 subject: ("vendor", vendor.id.to_string()),
-                reason: "",
+                reason: by.reason,
                 before: json!({ "widget": widget.code, "vendor": former.map(|former| former.code) }),
-                after: json!({ "widget": widget.code, "vendor": vendor.code }),
+                after: by.named(json!({ "widget": widget.code, "vendor": vendor.code })),
             };
             record(&mut unit, clock, act).await?;
             unit.commit().await?;

@@ -8,16 +8,15 @@ use flysk_domain::platform::purchases::Email;
 use flysk_domain::trace::Trace;
 use flysk_queue::Outbox;
 use flysk_services::vendor_users::{invitation_link, invite};
-use flysk_store::admin::audit::{self, NewAuditRow};
 use flysk_store::portal::invitations::Invitation;
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
+use serde_json::{Value, json};
 
+use super::by::OptionalBy;
+use super::record::{Act, PROGRAM, record};
 use super::transaction::transact;
 use super::vendor::find;
-
-/// Actor of this command in the audit log.
-const PROGRAM: &str = "flysk-worker";
 
 /// Vendor and address of an invitation.
 #[derive(Debug, Args)]
@@ -29,6 +28,8 @@ pub(super) struct Invite {
     /// Print the link, too, for a deployment without a mail server. Whoever has it can accept the invitation.
     #[arg(long)]
     print_link: bool,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl Invite {
@@ -49,25 +50,20 @@ impl Invite {
 
     async fn invite(&self, outbox: &Outbox) -> anyhow::Result<Invitation> {
         let clock = outbox.clock().as_ref();
+        let by = self.by.author()?;
         let correlation_id = format!("invite.{}", AuditId::generate(clock));
-        let mut unit =
-            outbox.begin(Trace { correlation_id: correlation_id.clone(), traceparent: None }).await?;
+        let mut unit = outbox.begin(Trace { correlation_id, traceparent: None }).await?;
         let vendor = find(&mut unit, &self.code).await?;
         let invited = invite(&mut unit, clock, vendor.id, &self.email, PROGRAM).await?;
-        let after = serde_json::json!({ "invitation": invited.id, "email": invited.email });
-        let row = NewAuditRow {
-            id: AuditId::generate(clock),
-            operator_id: None,
-            operator_login: PROGRAM,
+        let after = json!({ "invitation": invited.id, "email": invited.email });
+        let act = Act {
             action: "vendor_user.invite",
-            subject: ("vendor", &vendor.id.to_string()),
-            reason: "",
-            states: (None, Some(after.to_string())),
-            address: "",
-            correlation_id: &correlation_id,
+            subject: ("vendor", vendor.id.to_string()),
+            reason: by.reason,
+            before: Value::Null,
+            after: by.named(after),
         };
-        let now = unit.now();
-        audit::insert(&mut unit, &row, now).await?;
+        record(&mut unit, clock, act).await?;
         unit.commit().await?;
         Ok(invited)
     }

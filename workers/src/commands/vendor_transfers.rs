@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use flysk_config::Env;
 use flysk_domain::platform::transfers::DueTerms;
+use flysk_services::audit_states::due_terms_state;
 use flysk_services::transfers::set_t_api_access;
 use flysk_store::platform::{transfers, vendors};
 use flysk_workers::config::Config;
@@ -13,6 +14,7 @@ use flysk_workers::process::open_outbox;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::by::OptionalBy;
 use super::record::{Act, record};
 use super::subscription::trace;
 use super::transaction::transact;
@@ -31,11 +33,14 @@ pub(super) struct TApi {
     /// Read the token from standard input.
     #[arg(long)]
     token_stdin: bool,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl TApi {
     /// Stores account and sealed token, or removes them.
     pub(super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let token = if self.account == "none" { None } else { Some(self.token(env)?) };
         let outbox = open_outbox(config).await?;
         let store = || async {
@@ -50,9 +55,9 @@ impl TApi {
             let act = Act {
                 action: if access.is_some() { "vendor.set_t_api" } else { "vendor.remove_t_api" },
                 subject: ("vendor", vendor.id.to_string()),
-                reason: "",
+                reason: by.reason,
                 before: former.map_or(Value::Null, |former| told(&former.account)),
-                after: access.map_or(Value::Null, |(account, _)| told(account)),
+                after: by.named(access.map_or(Value::Null, |(account, _)| told(account))),
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
             unit.commit().await?;
@@ -93,19 +98,31 @@ pub(super) struct Terms {
     /// Whether only Monday to Friday count.
     #[arg(long, value_name = "true|false", default_value_t = false, action = clap::ArgAction::Set)]
     banking_days: bool,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl Terms {
     /// Stores the terms. Invoices that were written keep their day.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
         let terms = DueTerms::new(self.days, self.banking_days)?;
+        let by = self.by.author()?;
         let outbox = open_outbox(config).await?;
         let store = || async {
-            let mut tx = outbox.pool().begin().await?;
-            let vendor = vendors::find_vendor_by_code(&mut tx, &self.code).await?;
+            let mut unit = outbox.begin(trace(&outbox)).await?;
+            let vendor = vendors::find_vendor_by_code(&mut unit, &self.code).await?;
             let vendor = vendor.with_context(|| format!("no vendor has the code `{}`", self.code))?;
-            transfers::set_due_terms(&mut tx, vendor.id, terms, outbox.clock().now()).await?;
-            tx.commit().await?;
+            let former = transfers::find_due_terms(&mut unit, vendor.id).await?.unwrap_or_default();
+            transfers::set_due_terms(&mut unit, vendor.id, terms, outbox.clock().now()).await?;
+            let act = Act {
+                action: "vendor.set_transfer_terms",
+                subject: ("vendor", vendor.id.to_string()),
+                reason: by.reason,
+                before: due_terms_state(former),
+                after: by.named(due_terms_state(terms)),
+            };
+            record(&mut unit, outbox.clock().as_ref(), act).await?;
+            unit.commit().await?;
             Ok(())
         };
         transact(store).await?;

@@ -2,13 +2,14 @@
 
 use flysk_domain::id::VendorId;
 use flysk_domain::platform::transfers::{DueTerms, MAX_DUE_DAYS};
+use flysk_services::audit_states::due_terms_state;
 use flysk_services::transfers::{AccessError, set_t_api_access};
 use flysk_store::platform::transfers::{self, TApiAccess};
 use flysk_store::platform::vendors::Vendor;
 use flysk_store::repeat_contended;
 use poem::Response;
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::edit::{lock, seen_field};
 use crate::http::form::T_API_TOKEN_FIELD;
@@ -118,17 +119,13 @@ pub(crate) async fn set_terms(visit: Visit<Operator>) -> Result<Response, Fault>
             action: "vendor.set_transfer_terms",
             subject: ("vendor", id.to_string()),
             reason,
-            before: terms_json(former),
-            after: terms_json(terms),
+            before: due_terms_state(former),
+            after: due_terms_state(terms),
         })
         .await
     };
     repeat_contended(run).await?;
     Ok(visit.done(&format!("/vendors/{id}"), "Срок оплаты счетов сохранён."))
-}
-
-fn terms_json(terms: DueTerms) -> Value {
-    json!({ "days": terms.days(), "banking_days": terms.counts_banking_days() })
 }
 
 fn to_fault(error: AccessError) -> Fault {

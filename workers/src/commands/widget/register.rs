@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::update::Settings;
 use super::{ClientSecret, find, open, state_of};
+use crate::commands::by::OptionalBy;
 use crate::commands::record::{Act, record};
 use crate::commands::subscription::trace;
 use crate::commands::transaction::transact;
@@ -40,11 +41,14 @@ pub(in super::super) struct Register {
     redirect_uri: String,
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl Register {
     /// Registers the widget and prints its secrets, only once.
     pub(in super::super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let client_secret = self.client_secret.read(env)?;
         let wanted = Registration {
             code: self.code,
@@ -65,9 +69,9 @@ impl Register {
             let act = Act {
                 action: "widget.register",
                 subject: ("widget", issued.id.to_string()),
-                reason: "",
+                reason: by.reason,
                 before: Value::Null,
-                after: state_of(&mut unit, &registered).await?,
+                after: by.named(state_of(&mut unit, &registered).await?),
             };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
             unit.commit().await?;

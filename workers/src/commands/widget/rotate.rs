@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::{ClientSecret, find, open};
+use crate::commands::by::OptionalBy;
 use crate::commands::record::{Act, record};
 use crate::commands::subscription::trace;
 use crate::commands::transaction::transact;
@@ -42,11 +43,14 @@ pub(in super::super) struct Rotate {
     revoke_former_secrets: bool,
     #[command(flatten)]
     client_secret: ClientSecret,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl Rotate {
     /// Replaces the secrets and prints the new ones, only once.
     pub(in super::super) async fn run(self, config: &Config, env: &Env) -> anyhow::Result<()> {
+        self.by.author()?;
         let client_secret = self.client_secret.read(env)?;
         ensure!(
             self.project_token
@@ -82,7 +86,7 @@ impl Rotate {
         client_secret: Option<&SecretString>,
         kept_until: Option<DateTime<Utc>>,
     ) -> anyhow::Result<(String, Vec<(&'static str, SecretString)>)> {
-        let clock = outbox.clock().as_ref();
+        let (clock, by) = (outbox.clock().as_ref(), self.by.author()?);
         let now = clock.now();
         let mut unit = outbox.begin(trace(outbox)).await?;
         let (mut issued, mut acts) = (Vec::new(), Vec::new());
@@ -113,7 +117,7 @@ impl Rotate {
         }
         for (action, after) in acts {
             let subject = ("widget", widget.id.to_string());
-            let act = Act { action, subject, reason: "", before: Value::Null, after };
+            let act = Act { action, subject, reason: by.reason, before: Value::Null, after: by.named(after) };
             record(&mut unit, clock, act).await?;
         }
         unit.commit().await?;

@@ -26,6 +26,7 @@ use flysk_workers::config::Config;
 use serde_json::Value;
 
 use super::{find, open, state_of};
+use crate::commands::by::OptionalBy;
 use crate::commands::record::{Act, record};
 use crate::commands::subscription::trace;
 use crate::commands::transaction::transact;
@@ -198,11 +199,14 @@ pub(in super::super) struct Update {
     /// Begin to sell subscriptions although accounts will lose access at the end of their trials.
     #[arg(long)]
     confirm_access_loss: bool,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl Update {
     /// Stores the given settings.
     pub(in super::super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         if let Some(uri) = &self.redirect_uri {
             check_redirect_uri(uri, &self.code)?;
         }
@@ -222,7 +226,8 @@ impl Update {
                 fields.insert("settings_schema_of".to_owned(), Value::from(version.as_str()));
             }
             let subject = ("widget", widget.id.to_string());
-            let act = Act { action: "widget.update", subject, reason: "", before, after };
+            let after = by.named(after);
+            let act = Act { action: "widget.update", subject, reason: by.reason, before, after };
             record(&mut unit, outbox.clock().as_ref(), act).await?;
             unit.commit().await?;
             Ok(widget)

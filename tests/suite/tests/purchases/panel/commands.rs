@@ -174,3 +174,36 @@ async fn jobs_that_commands_cancel_and_replay_are_recorded(pool: MySqlPool) {
     assert!(row.state_before.unwrap().contains("\"state\":\"cancelled\""));
     assert!(row.state_after.unwrap().contains("\"state\":\"queued\""));
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn commands_that_ask_for_no_operator_and_reason_record_them_when_given(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    panel.app.begin().await;
+    let job = panel.app.jobs_of::<OpenPayment>(JobState::Queued).await.remove(0).id.to_string();
+    let commands: &[(&str, &[&str])] = &[
+        ("package.offer", &["package:set", "flysense", "big", "--title", "Большой", "--price", "300000"]),
+        ("package.retire", &["package:retire", "flysense", "big"]),
+        ("plan.offer", &["plan:set", "--title", "Про", "--price", "1=99000", "flysense", "pro"]),
+        ("plan.retire", &["plan:retire", "flysense", "pro"]),
+        ("price.set", &["price:set", "flysense.summary", "--per-piece", "2"]),
+        ("vendor.create", &["vendor:set", "romashka", "--legal-name", "ООО «Ромашка»"]),
+        ("vendor.set_transfer_terms", &["vendor:transfer-terms", "romashka", "--days", "9"]),
+        ("vendor_user.invite", &["vendor:invite", "romashka", "buh@romashka.example"]),
+        ("vendor.assign_widget", &["vendor:assign", "romashka", "flysense"]),
+        ("widget.update", &["widget:update", "flysense", "--trial-days", "9"]),
+        ("widget.rotate_project_token", &["widget:rotate", "flysense", "--project-token"]),
+        ("job.cancel", &["jobs:cancel", &job]),
+        ("job.replay", &["jobs:replay", &job]),
+    ];
+    for (action, command) in commands {
+        let by = ["--operator", "oleg", "--reason", "Заявка 7"];
+        panel.app.worker(&[*command, &by[..]].concat()).await.told_beside_log();
+        let row = recorded(&panel, action).await;
+        assert_eq!(row.reason, "Заявка 7", "{action}");
+        assert!(row.state_after.unwrap().contains("\"operator\":\"oleg\""), "{action}");
+    }
+    // A name that the log cannot keep is refused before anything is changed.
+    let wrong = ["price:set", "flysense.summary", "--per-piece", "3", "--operator", "Олег"];
+    panel.app.worker(&wrong).await.refused(1);
+    recorded(&panel, "price.set").await;
+}
