@@ -10,7 +10,7 @@ use flysk_store::{Conn, StoreResult};
 
 use crate::http::{Fault, Pairs};
 use crate::lists::{Keyset, List};
-use crate::view::{Cell, Field, Labeled, Row, labels};
+use crate::view::{Cell, Field, Labeled, Row, codes, labels};
 
 /// The bank's error code for none.
 const NO_ERROR: &str = "0";
@@ -106,7 +106,7 @@ impl List for Discrepancies {
         let value = |name: &str| query.get(name).unwrap_or_default().to_owned();
         vec![
             Field::date("compared", "Сверенный день").value(value("compared")),
-            Field::filter("kind", "Вид", labels::DISCREPANCIES).value(value("kind")),
+            Field::filter("kind", "Вид", codes::DISCREPANCIES).value(value("kind")),
         ]
     }
 
@@ -127,7 +127,7 @@ impl List for Discrepancies {
         Row::plain(vec![
             Cell::time(found.found_at),
             Cell::text(found.day.format("%d.%m.%Y").to_string()),
-            Cell::text(labels::label_of(&labels::DISCREPANCIES, &found.kind)),
+            Cell::text(labels::label_of(&codes::DISCREPANCIES, &found.kind)),
             purchase,
             Cell::maybe_code(found.payment_id.clone()),
             Cell::text(found.ours.clone()),

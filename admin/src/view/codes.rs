@@ -1,4 +1,4 @@
-//! Russian labels of stored codes about subscriptions, their payments and taxes.
+//! Russian labels of stored codes about subscriptions, their payments and taxes, and what the bank tells of purchases.
 
 use flysk_domain::platform::subscriptions::{SubscriptionAction, VatRate};
 
@@ -12,6 +12,21 @@ pub(crate) const CONTRADICTIONS: [(&str, &str); 6] = [
     ("other_payment", "другой платёж того же заказа"),
     ("refunded_before", "возвращено до зачисления"),
     ("removed_terminal", "возможно, оплачен на удалённом терминале"),
+];
+
+/// Differences between the bank's data and ours, by code.
+pub(crate) const DISCREPANCIES: [(&str, &str); 11] = [
+    ("amount", "суммы разные"),
+    ("needs_review", "ждёт проверки"),
+    ("not_paid_at_the_bank", "в банке не оплачено"),
+    ("other_terminal", "другой терминал"),
+    ("paid_at_the_bank", "оплачено только в банке"),
+    ("paid_twice", "оплачено дважды"),
+    ("refund", "возвраты разные"),
+    ("stuck_refund", "возврат не завершён"),
+    ("unanswered", "банк не ответил"),
+    ("unknown_order", "заказ неизвестен"),
+    ("unread_notification", "уведомление не обработано"),
 ];
 
 /// T-Bank's codes of taxation.

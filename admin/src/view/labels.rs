@@ -195,7 +195,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 103] = [
+pub(crate) const ACTIONS: [(&str, &str); 105] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -228,6 +228,7 @@ pub(crate) const ACTIONS: [(&str, &str); 103] = [
     ("job.cancel", "отмена задания"),
     ("job.reschedule", "перенос задания"),
     ("job.replay", "повтор задания"),
+    ("keys.rotate", "перешифрование секретов"),
     ("list.export", "выгрузка списка"),
     ("operator.add_passkey", "добавление ключа доступа"),
     ("operator.change_access", "изменение доступа оператора"),
@@ -264,6 +265,7 @@ pub(crate) const ACTIONS: [(&str, &str); 103] = [
     ("subscription.restore", "отзыв отмены подписки"),
     ("subscription.start", "создание подписки"),
     ("subscription.withdraw_change", "отзыв изменения подписки"),
+    ("token.refresh_all", "обновление всех токенов"),
     ("transfer.dismiss", "перевод не от клиента"),
     ("transfer.leave", "перевод оставлен в очереди"),
     ("transfer.match", "перевод отдан счёту"),
@@ -302,7 +304,7 @@ pub(crate) const ACTIONS: [(&str, &str); 103] = [
 ];
 
 /// Kinds of objects in the audit log, by code.
-pub(crate) const SUBJECTS: [(&str, &str); 24] = [
+pub(crate) const SUBJECTS: [(&str, &str); 26] = [
     ("account", "аккаунт"),
     ("approval", "заявка"),
     ("bulk", "массовое действие"),
@@ -313,6 +315,7 @@ pub(crate) const SUBJECTS: [(&str, &str); 24] = [
     ("install", "установка"),
     ("invoice", "счёт"),
     ("job", "задание"),
+    ("key", "ключ"),
     ("list", "список"),
     ("operator", "оператор"),
     ("package", "пакет"),
@@ -320,6 +323,7 @@ pub(crate) const SUBJECTS: [(&str, &str); 24] = [
     ("plan", "тариф"),
     ("price", "цена"),
     ("purchase", "покупка"),
+    ("refresh_run", "прогон обновления токенов"),
     ("subscription", "подписка"),
     ("transfer", "перевод"),
     ("transfer_invoice", "счёт для перевода"),
@@ -327,21 +331,6 @@ pub(crate) const SUBJECTS: [(&str, &str); 24] = [
     ("vendor_user", "пользователь продавца"),
     ("wallet", "кошелёк"),
     ("widget", "виджет"),
-];
-
-/// Differences between the bank's data and ours, by code.
-pub(crate) const DISCREPANCIES: [(&str, &str); 11] = [
-    ("amount", "суммы разные"),
-    ("needs_review", "ждёт проверки"),
-    ("not_paid_at_the_bank", "в банке не оплачено"),
-    ("other_terminal", "другой терминал"),
-    ("paid_at_the_bank", "оплачено только в банке"),
-    ("paid_twice", "оплачено дважды"),
-    ("refund", "возвраты разные"),
-    ("stuck_refund", "возврат не завершён"),
-    ("unanswered", "банк не ответил"),
-    ("unknown_order", "заказ неизвестен"),
-    ("unread_notification", "уведомление не обработано"),
 ];
 
 /// The label of a code; the code itself if it has none.
@@ -391,7 +380,7 @@ mod tests {
     #[test]
     fn a_code_without_a_label_is_shown_itself() {
         assert_eq!(action("wallet.credit"), "начисление компенсации");
-        assert_eq!(label_of(&DISCREPANCIES, "stuck_refund"), "возврат не завершён");
+        assert_eq!(label_of(&SUBJECTS, "job"), "задание");
         assert_eq!((action("wallet.new"), label_of(&SUBJECTS, "")), ("wallet.new", ""));
     }
 }

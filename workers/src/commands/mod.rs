@@ -223,7 +223,7 @@ enum Command {
     /// Works beside running processes. Also has workers move the addresses of amoCRM's call hooks, which a key signs. Run it
     /// until it says that nothing is left under a previous key; docs/runbook.md has the whole procedure.
     #[command(name = "keys:rotate")]
-    KeysRotate,
+    KeysRotate(keys::Rotate),
     /// Print this reference of commands as Markdown (a part of docs/cli.md).
     #[command(name = "cli:reference", hide = true)]
     CliReference,
@@ -292,7 +292,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
             Command::WalletCredit(credit) => credit.run(&config).await,
             Command::LedgerVerify(verify) => verify.run(&config).await,
             Command::AccountErase(erase) => erase.run(&config).await,
-            Command::KeysRotate => keys::rotate(&config).await,
+            Command::KeysRotate(rotate) => rotate.run(&config).await,
             Command::JobsCatalogue | Command::EnvExample | Command::CliReference | Command::Healthcheck => {
                 Ok(())
             }

@@ -12,7 +12,10 @@ use flysk_queue::Outbox;
 use flysk_store::platform::refresh_runs::{self, Progress};
 use flysk_store::platform::tokens::{self, PairState};
 use flysk_workers::config::Config;
+use serde_json::{Value, json};
 
+use super::by::OptionalBy;
+use super::record::{Act, record};
 use super::transaction::transact;
 use super::widget::{find, open};
 
@@ -38,11 +41,14 @@ pub(super) struct RefreshAll {
     /// Return after enqueueing, without waiting for the outcomes.
     #[arg(long)]
     no_wait: bool,
+    #[command(flatten)]
+    by: OptionalBy,
 }
 
 impl RefreshAll {
     /// Enqueues a renewal for each pair, waits for all of them and prints a summary.
     pub(super) async fn run(self, config: &Config) -> anyhow::Result<()> {
+        let by = self.by.author()?;
         let (outbox, _) = open(config).await?;
         let widget = match &self.widget {
             Some(code) => Some(find(&mut *outbox.pool().acquire().await?, code).await?.id),
@@ -51,15 +57,35 @@ impl RefreshAll {
         if self.dry_run {
             return print_count(&outbox, widget).await;
         }
+        let is_resumed = self.resume.is_some();
         let run =
             self.resume.unwrap_or_else(|| format!("refresh-{}", JobId::generate(outbox.clock().as_ref())));
         print_line(&format!("Run {run}"))?;
+        let after = by.named(json!({ "widget": self.widget, "resumed": is_resumed }));
+        tell(&outbox, &run, by.reason, &after).await?;
         enqueue_all(&outbox, widget, &run).await?;
         if self.no_wait {
             return Ok(());
         }
         follow_run(&outbox, &run).await
     }
+}
+
+/// Records the run before it begins: it has many transactions, and may end after some of them.
+async fn tell(outbox: &Outbox, run: &str, reason: &str, after: &Value) -> anyhow::Result<()> {
+    let write = || async {
+        let mut unit = outbox.begin(Trace { correlation_id: run.to_owned(), traceparent: None }).await?;
+        let act = Act {
+            action: "token.refresh_all",
+            subject: ("refresh_run", run.to_owned()),
+            reason,
+            before: Value::Null,
+            after: after.clone(),
+        };
+        record(&mut unit, outbox.clock().as_ref(), act).await?;
+        Ok(unit.commit().await?)
+    };
+    transact(write).await
 }
 
 async fn print_count(outbox: &Outbox, widget: Option<WidgetId>) -> anyhow::Result<()> {

@@ -207,3 +207,20 @@ async fn commands_that_ask_for_no_operator_and_reason_record_them_when_given(poo
     panel.app.worker(&wrong).await.refused(1);
     recorded(&panel, "price.set").await;
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn commands_on_all_tokens_and_secrets_are_recorded(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let by = ["--operator", "oleg", "--reason", "Утечка"];
+    panel.app.worker(&[&["keys:rotate"][..], &by[..]].concat()).await.told();
+    let row = recorded(&panel, "keys.rotate").await;
+    assert_eq!((row.subject_kind.as_str(), row.reason.as_str()), ("key", "Утечка"));
+    assert_eq!(row.state_after.as_deref(), Some("{\"operator\":\"oleg\"}"));
+    // Looking is no act.
+    panel.app.worker(&["token:refresh-all", "--dry-run"]).await.told();
+    let told = panel.app.worker(&["token:refresh-all", "--widget", "flysense", "--no-wait"]).await.told();
+    let row = recorded(&panel, "token.refresh_all").await;
+    assert!(told.contains(&format!("Run {}", row.subject_id)), "{told}");
+    assert_eq!((row.correlation_id, row.reason.as_str()), (row.subject_id, ""));
+    assert!(row.state_after.unwrap().contains("\"widget\":\"flysense\""));
+}
