@@ -195,7 +195,7 @@ impl Labeled for SubscriptionState {
 }
 
 /// Acts of operators in the audit log, by code.
-pub(crate) const ACTIONS: [(&str, &str); 105] = [
+pub(crate) const ACTIONS: [(&str, &str); 106] = [
     ("account.erase", "стирание данных аккаунта"),
     ("account.erased", "данные аккаунта стёрты"),
     ("approval.decline", "отклонение заявки"),
@@ -210,6 +210,7 @@ pub(crate) const ACTIONS: [(&str, &str); 105] = [
     ("card.unlink", "отвязка карты"),
     ("event.replay", "повторная доставка события"),
     ("export.download", "скачивание выгрузки"),
+    ("export.stop", "конец выгрузки"),
     ("install.act_as", "просмотр от имени аккаунта"),
     ("install.act_as_end", "конец просмотра от имени аккаунта"),
     ("install.change_settings", "изменение настроек"),

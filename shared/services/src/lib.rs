@@ -30,3 +30,4 @@ pub mod vendor_users;
 pub mod vendors;
 pub mod wallets;
 pub mod widgets;
+pub mod withdrawal;

@@ -2,18 +2,22 @@
 
 use flysk_domain::admin::BulkState;
 use flysk_domain::id::BulkActId;
+use flysk_store::admin::audit;
 use flysk_store::admin::bulk_acts::{self, BulkAct, BulkOutcome, ResultFilter};
 use flysk_store::admin::listing::Keyset;
 use poem::Response;
 
 use super::results::results_table;
 use crate::http::{Bulk, Fault, Visit};
+use crate::screens::audit::acts_section;
 use crate::view::{Cell, DetailPage, Form, Labeled as _, Row, Section, Table};
 
 /// Acts on the page of all.
 const ACTS_SHOWN: u32 = 100;
 /// Refused rows on the page of an act.
 const RESULTS_SHOWN: u32 = 20;
+/// Rows of the audit log on the page of an act.
+const LOG_SHOWN: u32 = 20;
 
 /// `GET /bulk`.
 pub(crate) async fn list(visit: Visit<Bulk>) -> Result<Response, Fault> {
@@ -54,6 +58,7 @@ pub(crate) async fn show(visit: Visit<Bulk>) -> Result<Response, Fault> {
     let refused = ResultFilter { bulk_act_id: id, outcome: Some(BulkOutcome::Refused) };
     let ids = bulk_acts::result_ids(&mut conn, &refused, &Keyset::newest(RESULTS_SHOWN)).await?;
     let refused = bulk_acts::result_rows(&mut conn, &ids).await?;
+    let log = audit::list_of_subject(&mut conn, "bulk", &id.to_string(), LOG_SHOWN).await?;
     let mut page = DetailPage::new(visit.layout(act.action.label()));
     page.state = Some(act.state.cell());
     page.is_live = act.state == BulkState::Running;
@@ -65,6 +70,7 @@ pub(crate) async fn show(visit: Visit<Bulk>) -> Result<Response, Fault> {
     page.sections = vec![
         Section::new("Отказы", results_table(&refused), "Отказов нет.")
             .more(format!("/bulk-results?act={id}")),
+        acts_section(&log),
     ];
     visit.page(&page)
 }

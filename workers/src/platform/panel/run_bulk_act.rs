@@ -1,12 +1,14 @@
 //! Performs `panel.run_bulk_act`. Harmless when run twice or in part: a row's change, its result, its row of the audit log and
-//! the place of the act are one transaction under the lock of the act, and the next run goes on from that place.
+//! the place of the act are one transaction under the lock of the act, and the next run goes on from that place. An act whose
+//! operator may not act any more is stopped before its next batch.
 
 use flysk_admin::{FrozenList, freeze};
-use flysk_domain::admin::BulkState;
+use flysk_domain::admin::{BulkState, OperatorRight};
 use flysk_domain::id::{AuditId, BulkActId, BulkResultId};
 use flysk_jobs::platform::panel::RunBulkAct;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_services::bulk::{Applied, RowError, apply};
+use flysk_services::withdrawal::{Withdrawal, find_withdrawal, record_withdrawal};
 use flysk_store::admin::audit::{self, NewAuditRow};
 use flysk_store::admin::bulk_acts::{self, BulkAct, BulkOutcome, BulkResult};
 use flysk_store::{Conn, Contention, StoreError, StoreResult, repeat_contended};
@@ -60,6 +62,11 @@ impl JobHandler<App> for RunBulkAct {
                 return Ok(JobOutcome::snooze(run.now(), "more rows follow"));
             }
             let mut conn = run.pool().acquire().await?;
+            let withdrawal = find_withdrawal(&mut conn, act.operator_id, OperatorRight::Bulk).await?;
+            if let Some(withdrawal) = withdrawal {
+                drop(conn);
+                return stop(run, app, act.id, withdrawal).await;
+            }
             let ids = rows.ids(&mut conn, after.as_deref(), BATCH_SIZE.min(left)).await?;
             drop(conn);
             if ids.is_empty() {
@@ -94,6 +101,18 @@ async fn finish(run: &JobContext, id: BulkActId) -> JobResult {
     let act = bulk_acts::lock(&mut unit, id).await?;
     if act.is_some_and(|act| act.state == BulkState::Running) {
         bulk_acts::write_state(&mut unit, id, (BulkState::Running, BulkState::Done), run.now()).await?;
+    }
+    run.done(unit).await
+}
+
+/// Ends an act whose operator may not act any more, together with its job, unless an operator was faster.
+async fn stop(run: &JobContext, app: &App, id: BulkActId, withdrawal: Withdrawal) -> JobResult {
+    let mut unit = run.begin().await?;
+    let act = bulk_acts::lock(&mut unit, id).await?;
+    if act.is_some_and(|act| act.state == BulkState::Running) {
+        bulk_acts::write_state(&mut unit, id, (BulkState::Running, BulkState::Stopped), run.now()).await?;
+        let act = id.to_string();
+        record_withdrawal(&mut unit, app.clock(), "bulk.stop", ("bulk", &act), withdrawal).await?;
     }
     run.done(unit).await
 }

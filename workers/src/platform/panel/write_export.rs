@@ -1,14 +1,16 @@
 //! Performs `panel.write_export`. Harmless when run twice: the file is written anew and replaces the object; the export becomes
-//! ready in the transaction that ends the job.
+//! ready in the transaction that ends the job. The export of an operator who may not export any more fails.
 
 use std::io;
 use std::path::Path;
 
 use chrono::Duration;
 use flysk_admin::{FrozenList, freeze};
+use flysk_domain::admin::OperatorRight;
 use flysk_jobs::platform::panel::WriteExport;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_services::exports::{ExportFile, Value};
+use flysk_services::withdrawal::{Withdrawal, find_withdrawal, record_withdrawal};
 use flysk_store::admin::exports::{self, ExportState, ListExport, WrittenFile};
 
 use crate::App;
@@ -46,28 +48,53 @@ async fn write(run: &JobContext, app: &App, export: &ListExport) -> JobResult {
     tokio::fs::create_dir_all(scratch).await.map_err(scratch_error)?;
     // Deleted when it is dropped. With FlySense, what a killed process leaves is swept with its files in the same directory.
     let path = tempfile::NamedTempFile::new_in(scratch).map_err(scratch_error)?.into_temp_path();
-    let file = fill(run, export, list.as_ref(), &path).await?;
+    let file = match fill(run, export, list.as_ref(), &path).await? {
+        Ok(file) => file,
+        Err(withdrawal) => return stop(run, app, run.begin().await?, export, withdrawal).await,
+    };
     storage
         .put_file(&export.object_key(), &path, export.file_format.media_type())
         .await
         .map_err(IntoJobError::into_job_error)?;
     let mut unit = run.begin().await?;
+    if let Some(withdrawal) = find_withdrawal(&mut unit, export.operator_id, OperatorRight::Export).await? {
+        return stop(run, app, unit, export, withdrawal).await;
+    }
     let now = run.now();
     exports::make_ready(&mut unit, export.id, file, now + RETENTION, now).await?;
     run.done(unit).await
 }
 
-/// Writes the rows to a file.
+/// Ends the export in `unit`, together with its job. A file that is stored already expires at once.
+async fn stop(
+    run: &JobContext,
+    app: &App,
+    mut unit: UnitOfWork,
+    export: &ListExport,
+    withdrawal: Withdrawal,
+) -> JobResult {
+    if exports::fail(&mut unit, export.id, run.now()).await? {
+        let id = export.id.to_string();
+        record_withdrawal(&mut unit, app.clock(), "export.stop", ("export", &id), withdrawal).await?;
+    }
+    run.done(unit).await
+}
+
+/// Writes the rows to a file, while the operator may export.
 async fn fill(
     run: &JobContext,
     export: &ListExport,
     list: &dyn FrozenList,
     path: &Path,
-) -> Result<WrittenFile, JobError> {
+) -> Result<Result<WrittenFile, Withdrawal>, JobError> {
     let mut file = ExportFile::create(path, export.file_format, &list.head()).map_err(scratch_error)?;
     let (mut after, mut written, mut batches) = (None, 0, 0);
     let is_cut = loop {
         let mut conn = run.pool().acquire().await?;
+        let withdrawal = find_withdrawal(&mut conn, export.operator_id, OperatorRight::Export).await?;
+        if let Some(withdrawal) = withdrawal {
+            return Ok(Err(withdrawal));
+        }
         let ids = list.ids(&mut conn, after.as_deref(), BATCH_SIZE).await?;
         let Some(next) = ids.last().cloned() else { break false };
         if written >= MAX_ROWS {
@@ -86,7 +113,7 @@ async fn fill(
         }
     };
     let bytes = on_blocking_thread(move || file.finish()).await?;
-    Ok(WrittenFile { written, is_cut, bytes })
+    Ok(Ok(WrittenFile { written, is_cut, bytes }))
 }
 
 /// Writes a batch. Compressing it takes the CPU.

@@ -318,3 +318,39 @@ async fn the_event_of_a_cancelled_delivery_does_not_hold_up_the_later_ones(pool:
         .unwrap();
     assert_eq!(state, "failed");
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_act_ends_when_its_operator_may_not_act_any_more(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let owner = panel.sign_in_with("boris", "owner", &["bulk"]).await;
+    let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
+    insert_dead(&panel, MANY).await;
+    let path = start(&signed, "job.replay", "/jobs", "kind=test.copy&state=dead").await;
+    let job = panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.remove(0);
+    panel.app.executor.execute(job.id).await.unwrap();
+    let slice = find(&panel, &path).await;
+    assert!(slice.state == BulkState::Running && (slice.processed() as usize) < MANY);
+    let disable = "UPDATE operators SET disabled_at = created_at WHERE login = 'anna'";
+    sqlx::query(disable).execute(&panel.app.pool).await.unwrap();
+    run_bulk_jobs(&panel).await;
+    let act = find(&panel, &path).await;
+    assert_eq!((act.state, act.processed()), (BulkState::Stopped, slice.processed()));
+    assert!(act.finished_at.is_some());
+    let row = panel.record_of("bulk.stop").await;
+    assert_eq!((row.operator_login.as_str(), row.reason.as_str()), ("flysk-worker", "Оператор отключён."));
+    assert_eq!(row.correlation_id, act.correlation_id);
+    assert!(owner.page(&path).await.contains("Оператор отключён."));
+    // Another operator takes back what was done.
+    let undo = owner.act(&format!("{path}/undo"), &[REASON]).await;
+    run_bulk_jobs(&panel).await;
+    assert_eq!(find(&panel, &undo).await.done_count, act.done_count);
+
+    let vera = panel.sign_in_with("vera", "support", &["bulk"]).await;
+    let path = start(&vera, "job.replay", "/jobs", "kind=test.copy&state=dead").await;
+    let withdraw = "UPDATE operators SET rights = '' WHERE login = 'vera'";
+    sqlx::query(withdraw).execute(&panel.app.pool).await.unwrap();
+    run_bulk_jobs(&panel).await;
+    let act = find(&panel, &path).await;
+    assert_eq!((act.state, act.processed()), (BulkState::Stopped, 0));
+    assert!(owner.page(&path).await.contains("отозвано право «Массовые действия»"));
+}

@@ -189,3 +189,25 @@ async fn without_object_storage_nothing_is_exported(pool: MySqlPool) {
     let page = signed.refused("/export", &[("list", "/jobs"), REASON], 422).await;
     assert!(page.contains("Хранилище файлов не настроено"), "{page}");
 }
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_export_fails_when_its_operator_may_not_export_any_more(pool: MySqlPool) {
+    let (panel, storage) = Panel::open_with_storage(pool).await;
+    panel.app.begin().await;
+    for (login, change, reason) in [
+        ("anna", "disabled_at = created_at", "Оператор отключён."),
+        ("vera", "rights = 'bulk'", "У оператора отозвано право «Выгрузка списков»."),
+    ] {
+        let signed = panel.sign_in_with(login, "support", &["export"]).await;
+        let path = signed.act("/export", &[("list", "/purchases"), REASON]).await;
+        let change = format!("UPDATE operators SET {change} WHERE login = ?");
+        sqlx::query(sqlx::AssertSqlSafe(change)).bind(login).execute(&panel.app.pool).await.unwrap();
+        panel.app.run_due_jobs().await;
+        let failed = find(&panel, &path).await;
+        assert_eq!((failed.state, failed.rows_written), (ExportState::Failed, 0), "{login}");
+        assert_eq!(storage.state.objects().unwrap(), []);
+        let audit = panel.audit().await;
+        let row = audit.iter().find(|row| row.subject_id == failed.id.to_string()).expect("a row");
+        assert_eq!((row.action.as_str(), row.reason.as_str()), ("export.stop", reason));
+    }
+}
