@@ -3,7 +3,7 @@
 //! Source: amoCRM docs, oauth/account-subdomain-info.
 
 use chrono::TimeDelta;
-use flysk_clients::amocrm::RejectionKind;
+use flysk_clients::amocrm::{RejectionKind, TokenPair};
 use flysk_domain::id::InstallId;
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::platform::host::AccountHost;
@@ -29,6 +29,17 @@ pub(crate) enum HostLookup {
 }
 
 impl Vault {
+    /// The host for look-ups that a new pair names. A claim that is no host of the CRM is ignored: it could not be called, and must
+    /// not keep the pair, which exists nowhere else, from being stored.
+    pub(crate) fn named_api_host(&self, crm: Crm, pair: &TokenPair) -> Option<AccountHost> {
+        let named = pair.claims.api_domain.as_deref()?;
+        let host = self.host(crm, named).ok();
+        if host.is_none() {
+            tracing::warn!(%crm, "the api_domain claim of a token is no host of the CRM: ignored");
+        }
+        host
+    }
+
     /// The account's current host if it differs from `asked`, which did not answer like an account's host.
     ///
     /// Another process may already have stored the new host. Otherwise amoCRM is called, at most once in

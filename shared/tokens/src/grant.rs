@@ -48,11 +48,12 @@ impl Vault {
         granted: &Granted<'_>,
     ) -> Result<InstallId, VaultError> {
         let Granted { widget, account, host, pair, by_admin, at, requester } = granted;
+        let api_host = self.named_api_host(widget.crm, pair);
         let learnt = accounts::AccountUpdate {
             crm: widget.crm,
             id: account.id,
             host: host.as_str(),
-            api_domain: pair.claims.api_domain.as_deref(),
+            api_domain: api_host.as_ref().map(AccountHost::as_str),
             name: &account.name,
             utc_offset_minutes: account.utc_offset_minutes,
             at: *at,

@@ -37,10 +37,11 @@ impl Vault {
     ) -> Result<AccessToken, VaultError> {
         let id = lease.install.id;
         let mut unit = self.outbox.begin(lease.trace.clone()).await?;
-        if let Some(api_domain) = &pair.claims.api_domain
-            && lease.account.api_domain.as_ref() != Some(api_domain)
+        if let Some(api_host) = self.named_api_host(lease.install.crm, pair)
+            && lease.account.api_domain.as_deref() != Some(api_host.as_str())
         {
-            accounts::write_api_domain(&mut unit, lease.install.crm, lease.account.id, api_domain).await?;
+            let (crm, account) = (lease.install.crm, lease.account.id);
+            accounts::write_api_domain(&mut unit, crm, account, api_host.as_str()).await?;
         }
         let install = installs::lock(&mut unit, id).await?.ok_or(VaultError::UnknownInstall)?;
         let row = NewPair {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use flysk_clients::flysk_api::{Caller, Config, FlyskApi};
 use flysk_clients::http::HttpOptions;
@@ -190,6 +192,31 @@ async fn a_renewal_stores_the_api_host_of_an_old_grant(pool: MySqlPool) {
     let install = app.the_install().await;
     let account = accounts::find(as_conn(&mut app.conn().await), install.crm, install.account_id).await;
     assert!(account.unwrap().unwrap().api_domain.is_some());
+}
+
+/// The pair exists nowhere else: whatever its claims are, it is stored.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_pair_whose_claim_is_no_host_is_stored_without_the_claim(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let (id, install) = (app.install_id().await, app.the_install().await);
+    let long = format!("{}.amocrm.ru", "a".repeat(300));
+    for (generation, api_domain) in (2..).zip(["апи.amocrm.ru", long.as_str(), "evil.example", "\0"]) {
+        let claims = json!({ "account_id": ACCOUNT, "api_domain": api_domain }).to_string();
+        let access = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let body = json!({ "token_type": "Bearer", "expires_in": 86_400, "access_token": access,
+            "refresh_token": format!("def{generation}") });
+        let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        let answer = Act::Answer { status: 200, headers, body: body.to_string() };
+        app.amocrm.control.script(Script::next(TOKENS, answer));
+        let renewed = app.vault.renew(id, Freshness::IssuedAfter(app.clock.now()), &trace()).await;
+        assert_eq!(secret(&renewed.unwrap().into_access_token()), access);
+        let mut conn = app.conn().await;
+        let pair = tokens::find(as_conn(&mut conn), id).await.unwrap().unwrap();
+        assert_eq!((pair.generation, pair.state), (generation, PairState::Good), "{api_domain}");
+        let account = accounts::find(as_conn(&mut conn), install.crm, install.account_id).await;
+        assert_eq!(account.unwrap().unwrap().api_domain.as_deref(), Some("api-b.amocrm.ru"));
+        app.advance(TimeDelta::minutes(1));
+    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
