@@ -150,6 +150,45 @@ async fn pairs_that_are_not_due_are_not_read(pool: MySqlPool) {
     assert!(read < 100, "{read} rows read");
 }
 
+/// Pairs that cannot be renewed stay due, with the earliest expiry of all.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn pairs_that_fail_again_and_again_leave_others_their_turn(pool: MySqlPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let granted = literal(now() - TimeDelta::days(30));
+    insert(
+        &mut conn,
+        "installs",
+        "id, widget_id, platform, account_id, status, settings, created_at, updated_at",
+        &format!(
+            "CONCAT('ins_', LPAD(n, 26, '0')), 'wgt_00000000000000000000000000', 'amocrm', n, 'active', '{{}}', {granted}, {granted}"
+        ),
+        0,
+        20,
+    )
+    .await;
+    // The first 15 have failed since yesterday, the last time some minutes ago. Of the others, the last expires first.
+    let (expired, expiry) = (literal(now() - TimeDelta::days(1)), literal(now() + TimeDelta::hours(1)));
+    let failed = literal(now() - TimeDelta::minutes(16));
+    insert(
+        &mut conn,
+        "install_tokens",
+        "install_id, access_sealed, refresh_sealed, expires_at, refreshed_at, state, retry_at",
+        &format!(
+            "CONCAT('ins_', LPAD(n, 26, '0')), 'sealed', 'sealed', IF(n < 15, {expired}, {expiry} - INTERVAL n MINUTE),
+             IF(n < 15, {granted}, {expired}), 'good', IF(n < 15, {failed} + INTERVAL n MINUTE, NULL)"
+        ),
+        0,
+        20,
+    )
+    .await;
+    let (soon, idle) = (now() + TimeDelta::hours(2), now() - TimeDelta::days(7));
+    let due = tokens::list_due(&mut conn, now(), soon, idle, 7).await.unwrap();
+    let due: Vec<u64> = due.iter().map(|id| id.to_string()[4..].parse().unwrap()).collect();
+    assert_eq!(due, [19, 18, 17, 16, 15, 0, 1], "those that are due longest");
+    let all = tokens::list_due(&mut conn, now(), soon, idle, 99).await.unwrap();
+    assert_eq!(all.len(), 20, "each once, for whatever reason it is due");
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_page_of_rare_transactions_does_not_read_the_others(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();

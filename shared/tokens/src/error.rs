@@ -84,6 +84,11 @@ impl VaultError {
             }
         }
     }
+
+    /// Whether a renewal of the same pair fails again until an operator changes configuration or key ring.
+    pub(crate) const fn is_lasting(&self) -> bool {
+        matches!(self, Self::Keyring(_) | Self::Host(_))
+    }
 }
 
 impl Contention for VaultError {

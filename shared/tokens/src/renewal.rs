@@ -11,7 +11,7 @@ use flysk_store::platform::accounts::{self, Account};
 use flysk_store::platform::installs::{self, Install};
 use flysk_store::platform::tokens::{self, Pair, PairState};
 use flysk_store::platform::widgets;
-use flysk_store::{StoreError, repeat_contended};
+use flysk_store::{Conn, StoreError, repeat_contended};
 use secrecy::SecretString;
 use tracing::Instrument;
 
@@ -178,13 +178,16 @@ impl Vault {
             let reason = "an earlier renewal of the pair has just failed".to_owned();
             return Err(VaultError::NotNow { reason, after: Some(after) });
         }
-        let missing = |what| VaultError::Store(StoreError::WrongState { what });
-        let account = accounts::find(&mut unit, install.crm, install.account_id).await?;
-        let account = account.ok_or_else(|| missing("account"))?;
-        let widget = widgets::find(&mut unit, install.widget_id).await?.ok_or_else(|| missing("widget"))?;
-        let credentials = self.credentials(&widget)?;
-        // Decrypted before the lease is taken, so that a missing key leaves no lease behind.
-        self.open_refresh(&pair)?;
+        let (account, credentials) = match self.prepare(&mut unit, &install, &pair).await {
+            Err(error) if error.is_lasting() => {
+                // Otherwise the pair would stay the first that is due, and take the turns of others.
+                let retry_at = now + TokenFailure::OurConfiguration.pause(None);
+                tokens::postpone(&mut unit, id, &error.to_string(), retry_at).await?;
+                unit.commit().await?;
+                return Err(error);
+            }
+            prepared => prepared?,
+        };
         let owner = format!("{}-{:08x}", std::process::id(), self.clock().random_u128() >> 96);
         let fence =
             tokens::take_lease(&mut unit, &pair, PairState::Refreshing, &owner, now + LEASE_TTL).await?;
@@ -195,6 +198,23 @@ impl Vault {
         let trace = trace.clone();
         let lease = RenewalLease { install, account, credentials, pair, fence, disconnected_at, trace };
         Ok(RenewalStart::Leased(Box::new(lease)))
+    }
+
+    /// What a renewal needs beside the pair. The refresh token is decrypted before the lease is taken, so that a missing key leaves
+    /// no lease behind.
+    async fn prepare(
+        &self,
+        conn: &mut Conn,
+        install: &Install,
+        pair: &Pair,
+    ) -> Result<(Account, Credentials), VaultError> {
+        let missing = |what| VaultError::Store(StoreError::WrongState { what });
+        let account = accounts::find(conn, install.crm, install.account_id).await?;
+        let account = account.ok_or_else(|| missing("account"))?;
+        let widget = widgets::find(conn, install.widget_id).await?.ok_or_else(|| missing("widget"))?;
+        let credentials = self.credentials(&widget)?;
+        self.open_refresh(pair)?;
+        Ok((account, credentials))
     }
 
     /// Requests a new pair. If the account may have been renamed, looks up its host and tries once more.

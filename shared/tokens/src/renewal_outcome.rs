@@ -81,7 +81,9 @@ impl Vault {
         let (failure, asked, reason) = match failed {
             RenewalFailure::Amocrm { failure, after, reason } => (failure.if_not_renamed(), after, reason),
             RenewalFailure::Internal(error) => {
-                self.release_lease(lease, lease.pair.state_if_untouched(), &error.to_string(), None).await?;
+                // Others keep the pair's turn: a full rate limit, or the database.
+                let pause = error.is_lasting().then(|| TokenFailure::OurConfiguration.pause(None));
+                self.release_lease(lease, lease.pair.state_if_untouched(), &error.to_string(), pause).await?;
                 return Err(error);
             }
         };

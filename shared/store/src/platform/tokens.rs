@@ -190,6 +190,23 @@ pub async fn give_up_lease(
     Ok(result.rows_affected() == 1)
 }
 
+/// Sets the earliest next renewal of a pair whose row is locked and which no renewal holds, after a failure before the lease.
+pub async fn postpone(
+    conn: &mut Conn,
+    install_id: InstallId,
+    reason: &str,
+    retry_at: DateTime<Utc>,
+) -> StoreResult<()> {
+    let reason: String = reason.chars().take(500).collect();
+    sqlx::query("UPDATE install_tokens SET last_error = ?, retry_at = ? WHERE install_id = ?")
+        .bind(reason)
+        .bind(retry_at)
+        .bind(install_id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// Replaces sealed texts with the same tokens under another key, unless the row changed since it was read. Caches are not
 /// invalidated: see [`widgets::reseal`](super::widgets::reseal).
 pub async fn reseal(
@@ -213,7 +230,9 @@ pub async fn reseal(
 }
 
 /// Lists at most `limit` installs whose pair is due: the access token of an active install expires before
-/// `expires_before`, or the pair is older than `idle_since`. Earliest expiry first.
+/// `expires_before`, or the pair is older than `idle_since`. Those that have been due longest come first; a pair whose renewal
+/// failed is due from its `retry_at`, and so stands behind those that were due meanwhile: however many pairs fail again and again,
+/// each of the others has its turn.
 ///
 /// Refused pairs and pairs of uninstalled widgets are excluded: only the customer can help. Pairs whose last renewal failed
 /// are excluded until their `retry_at`, so that they do not delay pairs that can be renewed.
@@ -229,22 +248,26 @@ pub async fn list_due(
 ) -> StoreResult<Vec<InstallId>> {
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT install_id FROM (
-             (SELECT t.install_id, t.expires_at FROM install_tokens t FORCE INDEX (install_tokens_due)
+             (SELECT t.install_id, COALESCE(t.retry_at, t.expires_at - INTERVAL ? MINUTE) AS due_since
+              FROM install_tokens t FORCE INDEX (install_tokens_due)
                   STRAIGHT_JOIN installs i ON i.id = t.install_id
               WHERE t.state IN ('good', 'refreshing', 'in_doubt') AND t.expires_at < ?
                 AND (t.retry_at IS NULL OR t.retry_at <= ?) AND i.status = 'active'
-              ORDER BY t.expires_at LIMIT ?)
-             UNION
-             (SELECT t.install_id, t.expires_at FROM install_tokens t FORCE INDEX (install_tokens_idle)
+              ORDER BY due_since LIMIT ?)
+             UNION ALL
+             (SELECT t.install_id, COALESCE(t.retry_at, t.refreshed_at + INTERVAL ? MINUTE) AS due_since
+              FROM install_tokens t FORCE INDEX (install_tokens_idle)
                   STRAIGHT_JOIN installs i ON i.id = t.install_id
               WHERE t.state IN ('good', 'refreshing', 'in_doubt') AND t.refreshed_at < ?
                 AND (t.retry_at IS NULL OR t.retry_at <= ?) AND i.status <> 'uninstalled'
-              ORDER BY t.expires_at LIMIT ?)
-         ) AS due ORDER BY expires_at LIMIT ?",
+              ORDER BY due_since LIMIT ?)
+         ) AS due GROUP BY install_id ORDER BY MIN(due_since) LIMIT ?",
     )
+    .bind((expires_before - now).num_minutes())
     .bind(expires_before)
     .bind(now)
     .bind(limit)
+    .bind((now - idle_since).num_minutes())
     .bind(idle_since)
     .bind(now)
     .bind(limit)

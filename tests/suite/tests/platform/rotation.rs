@@ -11,12 +11,12 @@ use flysk_simulators::Call;
 use flysk_store::platform::widgets::{self, Changes};
 use flysk_store::platform::{cache_invalidations, former_credentials, tokens};
 use flysk_suite::environment::ACCOUNT;
-use flysk_tokens::{Vault, VaultError};
+use flysk_tokens::{Freshness, Vault, VaultError};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::MySqlPool;
 
-use super::harness::{TestApp, as_conn};
+use super::harness::{TestApp, as_conn, trace};
 
 const OLD: &str = "k1:Zmx5c2stc3VpdGUta2V5LW9mLXRlc3RzLTMyYnl0ZXM=";
 const NEW: &str = "k2:ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
@@ -206,6 +206,23 @@ fn vault(app: &TestApp, ring: &str) -> Vault {
     let keyring = Keyring::parse(ring).unwrap();
     let amocrm = AmoCrm::new(flysk_clients::amocrm::Config::default()).unwrap();
     Vault::new(app.executor.outbox().clone(), keyring.into(), amocrm, vec!["amocrm.ru".to_owned()])
+}
+
+/// A pair that a process cannot decrypt waits before the next attempt, and does not stay the first that is due.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_pair_under_a_missing_key_waits_before_it_is_tried_again(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let (id, stranger) = (app.install_id().await, vault(&app, NEW));
+    let wish = Freshness::IssuedAfter(app.clock.now());
+    let failed = stranger.renew(id, wish, &trace()).await;
+    assert!(matches!(failed, Err(VaultError::Keyring(_))), "{failed:?}");
+    let pair = tokens::find(as_conn(&mut app.conn().await), id).await.unwrap().unwrap();
+    assert_eq!((pair.state, pair.lease_until), (tokens::PairState::Good, None), "no lease is left behind");
+    assert!(pair.retry_at.is_some_and(|at| at > app.clock.now() + TimeDelta::minutes(4)), "{pair:?}");
+    let early = stranger.renew(id, wish, &trace()).await;
+    assert!(matches!(early, Err(VaultError::NotNow { after: Some(_), .. })), "{early:?}");
+    app.advance(TimeDelta::minutes(6));
+    assert!(app.vault.renew(id, wish, &trace()).await.is_ok());
 }
 
 /// Replaced credentials that are still valid are re-encrypted, too, and work without the former key.
