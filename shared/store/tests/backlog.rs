@@ -8,6 +8,7 @@ use flysk_domain::id::{AccountId, EntityId, WalletId};
 use flysk_domain::platform::ledger::TransactionKind;
 use flysk_store::Conn;
 use flysk_store::admin::figures;
+use flysk_store::flysense::activation::notices;
 use flysk_store::flysense::transcriptions;
 use flysk_store::jobs::{self, JobState};
 use flysk_store::platform::ledger::{self, Cursor, HistoryFilter, HistoryOf};
@@ -248,6 +249,31 @@ async fn the_calls_of_a_card_are_found_among_many_of_the_account(pool: MySqlPool
         transcriptions::list_by_entity(&mut conn, account, EntityType::Lead, card, None, 51).await.unwrap()
     );
     assert_eq!(calls.len(), 3);
+    assert!(read < 50, "{read} rows read");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_weekly_digest_reads_the_calls_of_the_week(pool: MySqlPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (today, before) = (literal(now()), literal(now() - TimeDelta::days(30)));
+    // One account's history of a month ago, four calls of the week, and one that failed.
+    insert(
+        &mut conn,
+        "transcriptions",
+        "id, account_id, install_id, entity_type, entity_id, note_id, state, left_channel, tags, correlation_id, duration_ms,
+         sentiment, created_at, updated_at, finished_at",
+        &format!(
+            "CONCAT('tr_', LPAD(n, 26, '0')), 7, 'ins_00000000000000000000000000', 'leads', n, n,
+             IF(n = 4, 'failed', 'done'), 'operator', '[]', 'test', 60000, IF(n = 1, 'negative', 'neutral'), {before},
+             {before}, IF(n < 5, {today}, {before})"
+        ),
+        0,
+        20_000,
+    )
+    .await;
+    let since = now() - TimeDelta::days(7);
+    let (week, read) = counted!(conn, notices::week_of_calls(&mut conn, AccountId(7), since).await.unwrap());
+    assert_eq!((week.done, week.negative, week.duration_ms), (4, 1, 240_000));
     assert!(read < 50, "{read} rows read");
 }
 
