@@ -6,7 +6,7 @@ use flysk_domain::platform::purchases::Email;
 use flysk_domain::trace::Trace;
 use flysk_services::purchases::{
     CreatePurchaseError, CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem, PurchaseOrder,
-    create_purchase,
+    create_purchase, find_repeated_purchase,
 };
 use flysk_store::platform::installs::Install;
 use flysk_store::platform::ledger::{self, WalletRow};
@@ -51,7 +51,12 @@ pub(crate) async fn wallet_of(deps: &Deps, install: &Install) -> Result<WalletRo
     wallet.ok_or_else(|| Problem::new(ProblemCode::WrongState, "the account has no wallet yet"))
 }
 
-/// Creates a purchase and enqueues the job that opens T-Bank's payment form.
+pub(crate) fn install_inactive() -> Problem {
+    Problem::new(ProblemCode::InstallInactive, "the widget must be active in the account")
+}
+
+/// Creates a purchase and enqueues the job that opens T-Bank's payment form. An order that is repeated gets its purchase, whatever
+/// has happened to the install since.
 pub(crate) async fn buy(
     deps: &Deps,
     trace: &Trace,
@@ -62,18 +67,10 @@ pub(crate) async fn buy(
         return Err(Problem::new(ProblemCode::PurchasesUnavailable, "purchases are not configured"));
     };
     if buyer.install.status != InstallStatus::Active {
-        return Err(Problem::new(ProblemCode::InstallInactive, "the widget must be active in the account"));
+        return repeat_order(deps, buyer, &order, &tbank.terminal_key).await;
     }
     let wallet = wallet_of(deps, buyer.install).await?;
-    let order = PurchaseOrder {
-        wallet: &wallet,
-        item: order.item,
-        terminal_key: &tbank.terminal_key,
-        email: order.email,
-        save_card: order.save_card,
-        bought_by: buyer.user_id,
-        key: order.key,
-    };
+    let order = order_of(&wallet, buyer, &order, &tbank.terminal_key);
     let outcome =
         create_purchase(&deps.outbox, &deps.keyring, trace, order).await.map_err(|error| match error {
             CreatePurchaseError::Store(error) => error.into(),
@@ -82,6 +79,42 @@ pub(crate) async fn buy(
                 Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
             }
         })?;
+    answer_of(outcome)
+}
+
+/// The purchase of an earlier identical order; nothing new is bought.
+async fn repeat_order(
+    deps: &Deps,
+    buyer: Buyer<'_>,
+    order: &Order<'_>,
+    terminal_key: &str,
+) -> Result<PurchaseResult, Problem> {
+    let mut conn = deps.conn().await?;
+    let wallet = ledger::find_wallet_of_install(&mut conn, buyer.install.id).await?;
+    let wallet = wallet.ok_or_else(install_inactive)?;
+    let order = order_of(&wallet, buyer, order, terminal_key);
+    let repeated = find_repeated_purchase(&mut conn, &deps.keyring, order).await?;
+    answer_of(repeated.ok_or_else(install_inactive)?)
+}
+
+fn order_of<'a>(
+    wallet: &'a WalletRow,
+    buyer: Buyer<'_>,
+    order: &Order<'a>,
+    terminal_key: &'a str,
+) -> PurchaseOrder<'a> {
+    PurchaseOrder {
+        wallet,
+        item: order.item,
+        terminal_key,
+        email: order.email,
+        save_card: order.save_card,
+        bought_by: buyer.user_id,
+        key: order.key,
+    }
+}
+
+fn answer_of(outcome: CreatePurchaseOutcome) -> Result<PurchaseResult, Problem> {
     match outcome {
         CreatePurchaseOutcome::Created(purchase) => {
             Ok(PurchaseResult { purchase: *purchase, replayed: false })

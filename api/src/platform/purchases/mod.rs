@@ -6,7 +6,7 @@ mod purchase;
 mod top_up;
 mod views;
 
-pub(crate) use buy::{Buyer, Order, buy, wallet_of};
+pub(crate) use buy::{Buyer, Order, buy, install_inactive, wallet_of};
 pub(crate) use packages::PackagesApi;
 pub(crate) use purchase::{PurchasesApi, item_of};
 pub(crate) use top_up::TopUpApi;

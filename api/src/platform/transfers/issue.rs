@@ -11,8 +11,10 @@ use flysk_services::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, Purch
 use flysk_services::subscriptions::Actor;
 use flysk_services::transfers::{
     CoinOrder, NewTransferInvoice, PayByTransfer, RequestOutcome, RequestRefusal, TransferContext,
-    TransferError, order_coins_by_transfer, pay_by_transfer, pay_from_balance, withdraw_transfer_invoice,
+    TransferError, find_repeated_coin_order, order_coins_by_transfer, pay_by_transfer, pay_from_balance,
+    withdraw_transfer_invoice,
 };
+use flysk_store::platform::ledger;
 use flysk_store::platform::transfers::{
     TransferInvoice, find_access, find_transfer_invoice, list_transfer_invoices,
 };
@@ -21,7 +23,7 @@ use flysk_store::repeat_contended;
 
 use crate::auth::WidgetUser;
 use crate::deps::Deps;
-use crate::platform::purchases::{Buyer, wallet_of};
+use crate::platform::purchases::{Buyer, install_inactive, wallet_of};
 use crate::platform::subscriptions::{Refusal, find_offer, must_be_installed, must_sell};
 use crate::problem::{Problem, ProblemCode};
 
@@ -93,7 +95,7 @@ pub(crate) async fn invoice_for_coins(
     firm: &Firm,
 ) -> Result<(TransferInvoice, bool), Problem> {
     if buyer.install.status != InstallStatus::Active {
-        return Err(Problem::new(ProblemCode::InstallInactive, "the widget must be active in the account"));
+        return repeat_order(deps, buyer, (item, key), firm).await;
     }
     let wallet = wallet_of(deps, buyer.install).await?;
     let order = CoinOrder { wallet: &wallet, item, email: &firm.email, bought_by: buyer.user_id, key };
@@ -121,6 +123,24 @@ pub(crate) async fn invoice_for_coins(
         Ok::<_, Problem>((invoice, replayed))
     };
     Box::pin(repeat_contended(ask)).await
+}
+
+/// The invoice of an earlier identical order, whatever has happened to the install since; nothing new is bought.
+async fn repeat_order(
+    deps: &Deps,
+    buyer: Buyer<'_>,
+    (item, key): (PurchaseItem, &str),
+    firm: &Firm,
+) -> Result<(TransferInvoice, bool), Problem> {
+    let mut conn = deps.conn().await?;
+    let wallet = ledger::find_wallet_of_install(&mut conn, buyer.install.id).await?;
+    let wallet = wallet.ok_or_else(install_inactive)?;
+    let order = CoinOrder { wallet: &wallet, item, email: &firm.email, bought_by: buyer.user_id, key };
+    let repeated = find_repeated_coin_order(&mut conn, &deps.keyring, order).await?;
+    drop(conn);
+    let (purchase, _) = purchase_of(repeated.ok_or_else(install_inactive)?)?;
+    let known = find_latest_of(deps, buyer.install.id, PaymentSubject::Purchase(purchase)).await?;
+    known.map(|invoice| (invoice, true)).ok_or_else(closed)
 }
 
 /// Finds an invoice of an install. Invoices of others are not found.

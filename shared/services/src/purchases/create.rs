@@ -12,7 +12,7 @@ use flysk_jobs::platform::billing::OpenPayment;
 use flysk_queue::{Outbox, UnitOfWork};
 use flysk_store::platform::ledger::{self, WalletRow};
 use flysk_store::platform::purchases::{self, NewPurchase, Package, Purchase};
-use flysk_store::{StoreError, StoreResult, repeat_contended};
+use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
 
 /// Maximum number of unpaid purchases per wallet; more indicate a script or a stuck button.
 pub const MAX_OPEN_PURCHASES: i64 = 20;
@@ -106,11 +106,8 @@ pub async fn create_purchase(
     order: PurchaseOrder<'_>,
 ) -> Result<CreatePurchaseOutcome, CreatePurchaseError> {
     let id = PurchaseId::generate(outbox.clock().as_ref());
-    let email = order.email.as_str();
-    let contact = keyring.seal_email(email, &aad::purchase_contact(id))?;
-    // A keyed hash, because an email address could be guessed from a plain one.
-    let body = format!("purchase\n{}\n{}\n{email}", order.item, order.save_card);
-    let body_hashes = keyring.blind_indexes(&body).iter().map(ToString::to_string).collect();
+    let contact = keyring.seal_email(order.email.as_str(), &aad::purchase_contact(id))?;
+    let body_hashes = body_hashes(keyring, &order);
     let sum_package_id = PackageId::generate(outbox.clock().as_ref());
     let request = PurchaseRequest { order, id, sum_package_id, contact, body_hashes };
     let insert = || async {
@@ -120,6 +117,28 @@ pub async fn create_purchase(
         StoreResult::Ok(outcome)
     };
     Ok(repeat_contended(insert).await?)
+}
+
+/// The answer to an order that must not buy anything new: that of an earlier identical order, whatever has happened since. `None`
+/// if its key was not used.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn find_repeated_purchase(
+    conn: &mut Conn,
+    keyring: &Keyring,
+    order: PurchaseOrder<'_>,
+) -> StoreResult<Option<CreatePurchaseOutcome>> {
+    let existing = purchases::find_purchase_asked(conn, order.wallet.id, order.key).await?;
+    Ok(existing.map(|existing| replayed_or_key_reused(existing, &body_hashes(keyring, &order))))
+}
+
+/// Hashes of an order under all keys of the ring, the current one first. They are keyed, because an email address could be guessed
+/// from a plain one.
+fn body_hashes(keyring: &Keyring, order: &PurchaseOrder<'_>) -> Vec<String> {
+    let body = format!("purchase\n{}\n{}\n{}", order.item, order.save_card, order.email.as_str());
+    keyring.blind_indexes(&body).iter().map(ToString::to_string).collect()
 }
 
 async fn insert_purchase(
@@ -132,7 +151,7 @@ async fn insert_purchase(
     if let Some(existing) =
         purchases::find_purchase_asked(unit, request.order.wallet.id, request.order.key).await?
     {
-        return Ok(replayed_or_key_reused(existing, request));
+        return Ok(replayed_or_key_reused(existing, &request.body_hashes));
     }
     let Some(package) = find_item(unit, request).await? else {
         return Ok(CreatePurchaseOutcome::PackageNotAvailable);
@@ -165,7 +184,7 @@ async fn insert_purchase(
                 purchases::find_purchase_just_asked(unit, request.order.wallet.id, request.order.key).await?;
             return Ok(replayed_or_key_reused(
                 existing.ok_or(StoreError::WrongState { what: "purchase" })?,
-                request,
+                &request.body_hashes,
             ));
         }
         Err(error) => return Err(error),
@@ -192,8 +211,9 @@ async fn find_item(unit: &mut UnitOfWork, request: &PurchaseRequest<'_>) -> Stor
     }
 }
 
-fn replayed_or_key_reused(existing: Purchase, request: &PurchaseRequest<'_>) -> CreatePurchaseOutcome {
-    if existing.body_hash.as_ref().is_some_and(|hash| request.body_hashes.contains(hash)) {
+/// The outcome of an order under the key of an earlier purchase; `hashes` are those of the order.
+pub(crate) fn replayed_or_key_reused(existing: Purchase, hashes: &[String]) -> CreatePurchaseOutcome {
+    if existing.body_hash.as_ref().is_some_and(|hash| hashes.contains(hash)) {
         CreatePurchaseOutcome::Replayed(Box::new(existing))
     } else {
         CreatePurchaseOutcome::KeyReused

@@ -8,9 +8,10 @@ mod resolve_review;
 pub use apply_payment_update::{
     ApplyPaymentUpdateError, PaymentContext, action_label, apply_payment_update, credit_transferred,
 };
+pub(crate) use create::replayed_or_key_reused;
 pub use create::{
     CreatePurchaseError, CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem, PurchaseOrder,
-    create_purchase,
+    create_purchase, find_repeated_purchase,
 };
 pub use refund::{RefundError, RefundRequest, request_refund};
 pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};

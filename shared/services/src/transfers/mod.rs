@@ -28,7 +28,7 @@ pub use expire::{expire_transfer_invoices, withdraw_transfer_invoice};
 pub use letters::queue_letters_of_last_days;
 pub(crate) use one_payment::withdraw_waiting;
 pub use one_payment::{PayByTransfer, pay_by_transfer};
-pub use order_coins::{CoinOrder, TRANSFER_TERMINAL, order_coins_by_transfer};
+pub use order_coins::{CoinOrder, TRANSFER_TERMINAL, find_repeated_coin_order, order_coins_by_transfer};
 pub use receive::{MatchOutcome, match_operation};
 pub use request::{NewTransferInvoice, RequestOutcome, RequestRefusal, request_transfer_invoice};
 pub use returned::{ReturnBalanceError, ReturnedBalance, record_returned_balance};

@@ -1,16 +1,16 @@
 //! Purchases of Flycoins that are paid by transfer.
 
-use flysk_crypto::aad;
+use flysk_crypto::{Keyring, aad};
 use flysk_domain::id::{PackageId, PurchaseId, UserId};
 use flysk_domain::platform::purchases::{Email, PAYMENT_LINK_TTL, package_of_sum};
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::ledger::{self, WalletRow};
 use flysk_store::platform::purchases::{self, NewPurchase, Package};
 use flysk_store::platform::transfers;
-use flysk_store::{StoreError, StoreResult};
+use flysk_store::{Conn, StoreError, StoreResult};
 
 use super::{TransferContext, TransferError};
-use crate::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem};
+use crate::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem, replayed_or_key_reused};
 
 /// Stands for the terminal of purchases that are paid by transfer; no terminal of the bank has this key.
 pub const TRANSFER_TERMINAL: &str = "transfer";
@@ -41,19 +41,11 @@ pub async fn order_coins_by_transfer(
     order: CoinOrder<'_>,
 ) -> Result<CreatePurchaseOutcome, TransferError> {
     let now = context.clock.now();
-    let email = order.email.as_str();
-    // A keyed hash, because an email address could be guessed from a plain one.
-    let body = format!("transfer\n{}\n{email}", order.item);
-    let hashes: Vec<String> = context.keyring.blind_indexes(&body).iter().map(ToString::to_string).collect();
+    let hashes = body_hashes(context.keyring, order);
     // Before the first read, as orders at a terminal do.
     ledger::write_lock_wallet(unit, order.wallet.id, now).await?;
     if let Some(earlier) = purchases::find_purchase_asked(unit, order.wallet.id, order.key).await? {
-        let same = earlier.body_hash.as_ref().is_some_and(|hash| hashes.contains(hash));
-        return Ok(if same {
-            CreatePurchaseOutcome::Replayed(Box::new(earlier))
-        } else {
-            CreatePurchaseOutcome::KeyReused
-        });
+        return Ok(replayed_or_key_reused(earlier, &hashes));
     }
     let Some(package) = find_item(unit, context, order).await? else {
         return Ok(CreatePurchaseOutcome::PackageNotAvailable);
@@ -63,7 +55,7 @@ pub async fn order_coins_by_transfer(
         return Ok(CreatePurchaseOutcome::TooManyOpen);
     }
     let id = PurchaseId::generate(context.clock);
-    let contact = context.keyring.seal_email(email, &aad::purchase_contact(id))?;
+    let contact = context.keyring.seal_email(order.email.as_str(), &aad::purchase_contact(id))?;
     let new = NewPurchase {
         id,
         wallet_id: order.wallet.id,
@@ -82,6 +74,28 @@ pub async fn order_coins_by_transfer(
     transfers::await_transfer(unit, id, now).await?;
     let written = purchases::find_purchase(unit, id).await?;
     Ok(CreatePurchaseOutcome::Created(Box::new(written.ok_or(StoreError::WrongState { what: "purchase" })?)))
+}
+
+/// The answer to an order that must not buy anything new: that of an earlier identical order, whatever has happened since. `None`
+/// if its key was not used.
+///
+/// # Errors
+///
+/// The database fails.
+pub async fn find_repeated_coin_order(
+    conn: &mut Conn,
+    keyring: &Keyring,
+    order: CoinOrder<'_>,
+) -> StoreResult<Option<CreatePurchaseOutcome>> {
+    let earlier = purchases::find_purchase_asked(conn, order.wallet.id, order.key).await?;
+    Ok(earlier.map(|earlier| replayed_or_key_reused(earlier, &body_hashes(keyring, order))))
+}
+
+/// Hashes of an order under all keys of the ring, the current one first. They are keyed, because an email address could be guessed
+/// from a plain one.
+fn body_hashes(keyring: &Keyring, order: CoinOrder<'_>) -> Vec<String> {
+    let body = format!("transfer\n{}\n{}", order.item, order.email.as_str());
+    keyring.blind_indexes(&body).iter().map(ToString::to_string).collect()
 }
 
 /// The package to buy: one on offer, or that of the sum. `None` if the widget does not sell it.

@@ -8,7 +8,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
-use super::harness::{BONUS, COINS, PRICE, TestApp};
+use super::harness::{BONUS, COINS, PRICE, TestApp, read};
+use super::transfer_page::take_transfers;
 
 const PURCHASES: &str = "/v1/flycoins/purchases";
 
@@ -54,6 +55,39 @@ async fn one_key_is_one_purchase(pool: MySqlPool) {
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     let (_, page) = app.get(PURCHASES).await;
     assert_eq!(page["items"].as_array().unwrap().len(), 2);
+}
+
+/// By a session, whose install is read anew for each request.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_repeated_order_gets_its_purchase_after_the_widget_was_switched_off(pool: MySqlPool) {
+    let app = TestApp::open(pool).await;
+    take_transfers(&app).await;
+    let (_, shaken) = app.ask_as(ADMIN, Method::POST, "/v1/handshake", None, None).await;
+    let session = shaken["session"]["token"].as_str().unwrap();
+    let order = async |path: &str, key: &str, body: &Value| {
+        let request = app.http.post(format!("{}{path}", app.url)).bearer_auth(session);
+        read(request.header("Idempotency-Key", key).json(body).send().await.unwrap()).await
+    };
+    let payer = json!({ "name": "ООО «Ромашка»", "inn": "7707083893", "kpp": "770701001",
+        "email": "buh@example.test" });
+    let orders = [
+        (PURCHASES, json!({ "package_id": app.package().await.id, "email": "buh@example.test" })),
+        ("/v1/flycoins/transfer_invoices", json!({ "amount_kopecks": 100_000, "payer": payer })),
+    ];
+    for (number, (path, body)) in orders.into_iter().enumerate() {
+        let key = format!("key-{number}");
+        let (status, made) = order(path, &key, &body).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{made}");
+        sqlx::query("UPDATE installs SET status = 'inactive'").execute(&app.pool).await.unwrap();
+        let (status, again) = order(path, &key, &body).await;
+        assert_eq!((status, &again["id"]), (StatusCode::ACCEPTED, &made["id"]), "{again}");
+        let mut another = body.clone();
+        another["amount_kopecks"] = json!(150_000);
+        another.as_object_mut().unwrap().remove("package_id");
+        assert_eq!(code(&order(path, &key, &another).await), (422, "idempotency_key_reused"));
+        assert_eq!(code(&order(path, "new", &body).await), (403, "install_not_active"));
+        sqlx::query("UPDATE installs SET status = 'active'").execute(&app.pool).await.unwrap();
+    }
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
