@@ -5,6 +5,10 @@
 //! The hook is not trusted while amoCRM still accepts the account's tokens. It is not documented whether the hook or
 //! the revocation comes first, so the tokens are tried for a while. The vault records the disconnection when this check finds
 //! the grant refused; if another caller found that first, it is recorded here.
+//!
+//! Nothing in a hook says when the account disabled the integration: the signature covers the ids of integration and account alone.
+//! So a replay is told by the access of the present grant. An install that has lost its access meanwhile is uninstalled by any signed
+//! hook: its account may have disabled the integration after the loss, and must not be charged for it any more.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::platform::lifecycle::{Fact, InstallStatus};
