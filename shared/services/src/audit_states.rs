@@ -6,7 +6,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::transfers::DueTerms;
 use flysk_store::platform::purchases::Package;
-use flysk_store::platform::subscriptions::Plan;
+use flysk_store::platform::subscriptions::{Plan, SubscriptionRow};
 use flysk_store::platform::vendors::{Vendor, VendorTaxes};
 use serde_json::{Value, json};
 
@@ -37,6 +37,16 @@ pub fn package_state(package: &Package) -> Value {
         "coins_micro": terms.coins,
         "bonus_micro": terms.bonus,
         "bonus_days": terms.bonus_days,
+    })
+}
+
+/// State of a subscription, end of its period (exclusive), and whether it ends then.
+pub fn subscription_state(row: &SubscriptionRow) -> Value {
+    let subscription = &row.subscription;
+    json!({
+        "state": subscription.state.as_str(),
+        "until": subscription.period.map(|period| period.until),
+        "cancels": subscription.cancels,
     })
 }
 

@@ -9,6 +9,7 @@ use flysk_domain::id::AccountId;
 use flysk_domain::platform::subscriptions::CancelOutcome;
 use flysk_domain::trace::Trace;
 use flysk_queue::{Outbox, UnitOfWork};
+use flysk_services::audit_states::subscription_state;
 use flysk_services::subscriptions::{self as services, Actor, OperatorAct, settings_of};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::platform::widgets::Widget;
@@ -72,19 +73,9 @@ pub(super) fn recorded<'a>(
     act: OperatorAct<'a>,
     after: Value,
 ) -> Act<'a> {
-    let (subject, before) = (("subscription", row.id.to_string()), state_of(row));
+    let (subject, before) = (("subscription", row.id.to_string()), subscription_state(row));
     let after = with(after, "operator", act.operator.into());
     Act { action, subject, reason: act.reason, before, after }
-}
-
-/// The state for the audit log.
-pub(super) fn state_of(row: &SubscriptionRow) -> Value {
-    let subscription = &row.subscription;
-    json!({
-        "state": subscription.state.as_str(),
-        "until": subscription.period.map(|period| period.until),
-        "cancels": subscription.cancels,
-    })
 }
 
 /// An object with another field.
@@ -256,7 +247,7 @@ impl Bonus {
             let (widget, row) = self.owner.lock(&mut unit, &outbox).await?;
             let (clock, settings) = (outbox.clock().as_ref(), settings_of(&widget));
             let new = services::grant_bonus_days(&mut unit, clock, &settings, &row, self.days, act).await?;
-            let after = with(state_of(&new), "days", self.days.into());
+            let after = with(subscription_state(&new), "days", self.days.into());
             record(&mut unit, clock, recorded("subscription.bonus", &row, act, after)).await?;
             unit.commit().await?;
             Ok(new.subscription.access(clock.now(), &settings))
@@ -289,7 +280,7 @@ impl Cancel {
             let settings = settings_of(&widget);
             let cancelled =
                 services::cancel(&mut unit, clock, &settings, &row, actor, Some(act.reason)).await?;
-            let after = state_of(&cancelled.0);
+            let after = subscription_state(&cancelled.0);
             record(&mut unit, clock, recorded("subscription.cancel", &row, act, after)).await?;
             unit.commit().await?;
             Ok(cancelled.1)

@@ -3,13 +3,14 @@
 use std::io::Write as _;
 
 use clap::Args;
+use flysk_services::audit_states::subscription_state;
 use flysk_services::subscriptions::{self as services, settings_of};
 use flysk_workers::config::Config;
 use flysk_workers::process::open_outbox;
 
 use super::by::By;
 use super::record::record;
-use super::subscription::{Owner, recorded, state_of, trace};
+use super::subscription::{Owner, recorded, trace};
 use super::transaction::transact;
 
 /// A subscription, and who ends it.
@@ -62,7 +63,7 @@ impl End {
                     ("subscription.end_review", ended)
                 }
             };
-            record(&mut unit, clock, recorded(action, &row, act, state_of(&ended))).await?;
+            record(&mut unit, clock, recorded(action, &row, act, subscription_state(&ended))).await?;
             unit.commit().await?;
             Ok(())
         };

@@ -1,12 +1,13 @@
 //! The acts of operators on a subscription. The subscription's own log has the operator and the reason too.
 
+use flysk_domain::Clock;
 use flysk_domain::admin::{BONUS_WINDOW, bonus_needs_second};
 use flysk_domain::id::{InstallId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
     CancelOutcome, RefundReason, ReinstateRefusal, SubscriptionSettings,
 };
 use flysk_domain::russian::days_word;
-use flysk_domain::{Clock, TextEnum as _};
+use flysk_services::audit_states::subscription_state;
 use flysk_services::invoice_payments::find_chargeable_card;
 use flysk_services::subscriptions::{
     self as services, Actor, CancelError, OperatorAct, OperatorError, settings_of,
@@ -38,16 +39,13 @@ pub(super) fn record<'a>(
     before: &SubscriptionRow,
     after: Value,
 ) -> Record<'a> {
-    Record { action, subject: ("subscription", id.to_string()), reason, before: state_of(before), after }
-}
-
-pub(super) fn state_of(row: &SubscriptionRow) -> Value {
-    let subscription = &row.subscription;
-    json!({
-        "state": subscription.state.as_str(),
-        "until": subscription.period.map(|period| period.until),
-        "cancels": subscription.cancels,
-    })
+    Record {
+        action,
+        subject: ("subscription", id.to_string()),
+        reason,
+        before: subscription_state(before),
+        after,
+    }
 }
 
 /// `POST /subscriptions/:id/renew`.
@@ -126,11 +124,11 @@ pub(in crate::screens) async fn grant_bonus_in(
     }
     let new =
         services::grant_bonus_days(act.unit(), clock, &settings, &row, days, by).await.map_err(to_fault)?;
-    let mut after = state_of(&new);
+    let mut after = subscription_state(&new);
     if let Some(fields) = after.as_object_mut() {
         fields.insert("days".to_owned(), days.into());
     }
-    Ok((state_of(&row), after))
+    Ok((subscription_state(&row), after))
 }
 
 /// `POST /subscriptions/:id/cancel`.
@@ -144,7 +142,7 @@ pub(crate) async fn cancel(visit: Visit<Billing>) -> Result<Response, Fault> {
         let (new, outcome) = services::cancel(act.unit(), clock, &settings, &row, actor, Some(reason))
             .await
             .map_err(not_cancelled)?;
-        act.commit(record("subscription.cancel", id, reason, &row, state_of(&new))).await?;
+        act.commit(record("subscription.cancel", id, reason, &row, subscription_state(&new))).await?;
         Ok::<_, Fault>(outcome)
     };
     let notice = match repeat_contended(run).await? {
@@ -164,7 +162,7 @@ pub(crate) async fn end_refunded(visit: Visit<Billing>) -> Result<Response, Faul
         let new = services::end_refunded(act.unit(), visit.deps.clock(), &settings, &row, by)
             .await
             .map_err(to_fault)?;
-        act.commit(record("subscription.end_refunded", id, reason, &row, state_of(&new))).await
+        act.commit(record("subscription.end_refunded", id, reason, &row, subscription_state(&new))).await
     };
     repeat_contended(run).await?;
     Ok(visit.done(&format!("/subscriptions/{id}"), "Подписка закончилась."))
@@ -180,7 +178,7 @@ pub(crate) async fn restore(visit: Visit<Billing>) -> Result<Response, Fault> {
         let new = services::restore(act.unit(), visit.deps.clock(), &settings, &row, actor)
             .await
             .map_err(not_cancelled)?;
-        act.commit(record("subscription.restore", id, reason, &row, state_of(&new))).await
+        act.commit(record("subscription.restore", id, reason, &row, subscription_state(&new))).await
     };
     repeat_contended(run).await?;
     Ok(visit.done(&format!("/subscriptions/{id}"), "Отмена отозвана."))
@@ -215,7 +213,7 @@ pub(crate) async fn end_review(visit: Visit<Billing>) -> Result<Response, Fault>
         let new = services::clear_review(act.unit(), visit.deps.clock(), &settings, &row, by)
             .await
             .map_err(to_fault)?;
-        act.commit(record("subscription.end_review", id, reason, &row, state_of(&new))).await
+        act.commit(record("subscription.end_review", id, reason, &row, subscription_state(&new))).await
     };
     repeat_contended(run).await?;
     Ok(visit.done(&format!("/subscriptions/{id}"), "Разбор закончен, подписка завершена."))
@@ -238,7 +236,7 @@ pub(crate) async fn start(visit: Visit<Billing>) -> Result<Response, Fault> {
             subject: ("subscription", row.id.to_string()),
             reason,
             before: Value::Null,
-            after: state_of(&row),
+            after: subscription_state(&row),
         })
         .await?;
         Ok::<_, Fault>(row.id)

@@ -5,6 +5,7 @@ use flysk_domain::id::{PlanId, QuoteId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
     Change, ChangeKind, PendingKind, PeriodLength, QuoteError, SubscriptionState,
 };
+use flysk_services::audit_states::subscription_state;
 use flysk_services::subscriptions::{
     self as services, Actor, ApplyError, ApplyOutcome, ApplyRequest, QuoteRefusal, SubscriptionDetails,
 };
@@ -14,7 +15,7 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use super::acts::{lock, not_cancelled, record, state_of};
+use super::acts::{lock, not_cancelled, record};
 use crate::http::{Billing, Fault, Pairs, Record, Visit};
 use crate::screens::invoices::lines_table;
 use crate::view::{Cell, DetailPage, Field, Form, Section, format};
@@ -210,7 +211,7 @@ pub(crate) async fn apply(visit: Visit<Billing>) -> Result<Response, Fault> {
             }
             ApplyOutcome::Applied { row: new, invoice, replayed: false } => {
                 let invoice = invoice.map(|invoice| invoice.id);
-                let mut after = state_of(&new);
+                let mut after = subscription_state(&new);
                 if let Some(fields) = after.as_object_mut() {
                     fields.insert("quote".to_owned(), json!(quote));
                     fields.insert("invoice".to_owned(), json!(invoice));
