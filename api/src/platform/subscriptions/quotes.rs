@@ -301,6 +301,14 @@ pub(crate) struct AppliedChange {
     pub(crate) replayed: bool,
 }
 
+/// Whether a quote of the account was applied under a key: the request is answered again, whatever has happened to the install since.
+async fn was_applied(deps: &Deps, user: &WidgetUser, key: &str) -> Result<bool, Problem> {
+    let mut conn = deps.conn().await?;
+    let row = subscriptions::find_subscription_of_install(&mut conn, user.install.id).await?;
+    let Some(row) = row else { return Ok(false) };
+    Ok(subscriptions::find_quote_asked(&mut conn, row.id, key).await?.is_some())
+}
+
 /// Applies a quote of the administrator's account, once per key.
 pub(crate) async fn apply_found_quote(
     deps: &Deps,
@@ -310,7 +318,11 @@ pub(crate) async fn apply_found_quote(
     key: &str,
 ) -> Result<AppliedChange, Refusal> {
     user.must_be_admin()?;
-    must_be_installed(user)?;
+    if let Err(problem) = must_be_installed(user)
+        && !was_applied(deps, user, key).await?
+    {
+        return Err(problem.into());
+    }
     let quote: QuoteId = id.parse().map_err(|_| no_such_quote())?;
     let apply = || async {
         let (mut unit, row) = lock(deps, trace, user).await?;

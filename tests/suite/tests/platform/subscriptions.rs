@@ -66,6 +66,35 @@ pub(crate) async fn buy(app: &TestApp, plan: &str, seats: u32) {
     pay_invoice(app, &applied["invoice"]["id"]).await;
 }
 
+/// By a session, whose install is read anew for each request.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_quote_that_was_applied_is_answered_again_after_the_widget_was_removed(pool: MySqlPool) {
+    let app = TestApp::build(pool).await;
+    let plan = sell(&app).await;
+    app.install().await;
+    let (_, shaken) = app.admin(Method::POST, "/v1/handshake", None).await;
+    let session = shaken["session"]["token"].as_str().unwrap();
+    let start = json!({ "change": "start", "plan_id": plan, "seats": 3, "months": 1 });
+    let (_, told) = quote(&app, start).await;
+    let id = told["id"].as_str().unwrap();
+    let (status, applied) = apply(&app, id, "first-period").await;
+    assert_eq!(status, StatusCode::OK, "{applied}");
+    sqlx::query("UPDATE installs SET status = 'uninstalled'").execute(&app.pool).await.unwrap();
+    let again = async |key: &str| {
+        let url = format!("{}/v1/subscription/quotes/{id}/apply", app.api_url);
+        read(app.http.post(url).bearer_auth(session).header("Idempotency-Key", key).send().await.unwrap())
+            .await
+    };
+    let (status, repeated) = again("first-period").await;
+    assert_eq!(
+        (status, &repeated["invoice"]["id"]),
+        (StatusCode::OK, &applied["invoice"]["id"]),
+        "{repeated}"
+    );
+    let (status, refused) = again("another").await;
+    assert_eq!((status.as_u16(), &refused["code"]), (403, &json!("install_not_active")));
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_trial_starts_with_the_install_and_everybody_sees_the_same_access(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
