@@ -156,6 +156,9 @@ fn to_fault(error: RequestRefundError) -> Fault {
         RequestRefundError::AlreadyInProgress => {
             Fault::conflict("Предыдущий возврат этого счёта ещё не закончен: дождитесь ответа банка.")
         }
+        RequestRefundError::AddressErased => Fault::conflict(
+            "Адрес для чека стёрт вместе с данными аккаунта. Верните всю сумму сразу или оформите возврат в кабинете банка.",
+        ),
         RequestRefundError::Amount(InvalidRefund::NothingLeft) => {
             Fault::conflict("Возвращать нечего: за этот счёт уже всё вернули.")
         }

@@ -9,7 +9,7 @@ use flysk_queue::UnitOfWork;
 use flysk_store::platform::invoice_payments::{
     self as store, Attempt, BY_SYSTEM, InvoiceRefund, RefundState,
 };
-use flysk_store::platform::subscriptions as subscription_store;
+use flysk_store::platform::subscriptions::{self as subscription_store, Invoice};
 use flysk_store::{StoreError, StoreResult};
 
 use crate::subscriptions::{lock, refundable, restore_prepaid, withdraw_prepaid};
@@ -36,6 +36,12 @@ pub enum RequestRefundError {
     /// Another refund has not ended. T-Bank's answer to it decides how much is left.
     #[error("another refund of the invoice is under way")]
     AlreadyInProgress,
+    /// No address for receipts is known: it was erased with the account's data. A refund in part has a receipt, one of all that was paid
+    /// has none.
+    #[error(
+        "no address for the receipt of a refund in part is known: refund all at once, or in the bank's portal"
+    )]
+    AddressErased,
     /// The amount does not fit what is left.
     #[error(transparent)]
     Amount(#[from] InvalidRefund),
@@ -50,8 +56,8 @@ pub enum RequestRefundError {
 ///
 /// # Errors
 ///
-/// The invoice was not paid at the bank, less is left of it, or another refund has not ended. The caller's transaction has
-/// to be rolled back.
+/// The invoice was not paid at the bank, less is left of it, another refund has not ended, or the address for the receipt is erased. The
+/// caller's transaction has to be rolled back.
 pub async fn request_refund(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -76,12 +82,23 @@ pub async fn request_refund(
     if amount > left {
         return Err(InvalidRefund::MoreThanLeft(left).into());
     }
+    if amount != paid.amount && !has_address(unit, invoice).await? {
+        return Err(RequestRefundError::AddressErased);
+    }
     let total = invoice.refunded.checked_add(amount).map_err(InvalidRefund::from)?;
     subscription_store::add_refunded(unit, invoice.id, invoice.refunded, total, clock.now()).await?;
     if total == invoice.total {
         withdraw_prepaid(unit, clock, &locked, (order.actor, order.reason)).await?;
     }
     Ok(insert(unit, clock, &paid, (amount, left), (order.actor, order.reason)).await?)
+}
+
+/// Whether an address for the receipts of an invoice is known: its own, or the last one of its subscription.
+async fn has_address(unit: &mut UnitOfWork, invoice: &Invoice) -> StoreResult<bool> {
+    if invoice.contact_sealed.is_some() {
+        return Ok(true);
+    }
+    Ok(subscription_store::find_last_contact(unit, invoice.subscription_id).await?.is_some())
 }
 
 /// Returns a whole payment that no invoice takes. It is no refund of its invoice. The caller holds the attempt's lock.

@@ -68,6 +68,7 @@ impl World {
         let plan = self.plan("pro", 31_000, 310_000).await;
         let start = Change::Start { plan: plan.id, seats: 1, length: PeriodLength::Month };
         let invoice = self.apply(&self.quote(start).await).await.unwrap();
+        self.give_address(invoice.id).await;
         let attempt = self.open_form(&invoice, false).await;
         assert_eq!(self.told(attempt, "CONFIRMED", None).await, PaymentStep::Settle);
         assert_eq!(self.state().await, SubscriptionState::Active);

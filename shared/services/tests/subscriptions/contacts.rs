@@ -1,12 +1,13 @@
-//! The address of the receipt, which a payer may correct while a form is open.
+//! The address of the receipt, which a payer may correct while a form is open, and how long it is kept.
 
 use flysk_crypto::{Keyring, aad};
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::invoice_payments::PaymentStep;
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::{Change, PeriodLength};
-use flysk_services::invoice_payments::FormOutcome;
-use flysk_services::subscriptions::{PayRequest, pay_invoice};
+use flysk_services::invoice_payments::{FormOutcome, RequestRefundError};
+use flysk_services::subscriptions::{PayRequest, pay_invoice, set_contact};
+use flysk_store::platform::erasure;
 use flysk_store::platform::invoice_payments;
 use flysk_store::platform::subscriptions::{self, Invoice};
 use secrecy::ExposeSecret as _;
@@ -34,6 +35,15 @@ impl World {
         let outcome = pay_invoice(&mut unit, &self.clock, invoice, request).await.unwrap();
         unit.commit().await.unwrap();
         outcome
+    }
+
+    /// The payer of an invoice has given an address for its receipts.
+    pub(super) async fn give_address(&self, invoice: InvoiceId) {
+        let keyring = Keyring::parse(KEYRING).unwrap();
+        let contact = keyring.seal_email(CORRECTED, &aad::invoice_contact(invoice)).unwrap();
+        let mut unit = self.unit().await;
+        set_contact(&mut unit, &self.clock, invoice, &contact).await.unwrap();
+        unit.commit().await.unwrap();
     }
 
     /// The address that the invoice's receipts go to.
@@ -75,4 +85,33 @@ async fn a_corrected_address_replaces_the_open_form_after_the_bank_has_cancelled
     assert_eq!(world.pay_as(&invoice, CORRECTED).await, FormOutcome::Open(other));
     assert_eq!(world.told(other, "CONFIRMED", None).await, PaymentStep::Settle);
     assert_eq!(world.payment_violations().await, [""; 0]);
+}
+
+/// A charge of a card asks for no address: its receipts go to the one of the last form.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_address_stays_as_long_as_the_receipts_of_a_charge_need_it(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let renewal = world.due_charge().await;
+    let first = world.invoices().await.pop().unwrap();
+    world.give_address(first.id).await;
+    let charge = world.begin_charge(renewal.id).await.unwrap();
+    assert_eq!(world.told(charge.id, "CONFIRMED", None).await, PaymentStep::Settle);
+    let subscription = world.row().await.id;
+    let erase_after = async |invoice: InvoiceId, receipt: &'static str| {
+        let mut conn = world.outbox.pool().acquire().await.unwrap();
+        let updated = sqlx::query("UPDATE invoice_receipts SET state = ? WHERE invoice_id = ?")
+            .bind(receipt)
+            .bind(invoice.to_string())
+            .execute(&mut *conn)
+            .await;
+        assert_eq!(updated.unwrap().rows_affected(), 1);
+        erasure::erase_invoice_contacts(&mut conn, subscription, 10).await.unwrap()
+    };
+    assert_eq!(erase_after(first.id, "sent").await, 0, "that of the charge is to come");
+    assert_eq!(erase_after(renewal.id, "unclear").await, 0, "a person may have it sent again");
+    assert_eq!(erase_after(renewal.id, "sent").await, 1);
+
+    let part = world.refund(renewal.id, Some(1_000)).await;
+    assert!(matches!(part, Err(RequestRefundError::AddressErased)), "{part:?}");
+    assert_eq!(world.refund(renewal.id, None).await.unwrap().amount, renewal.total, "it has no receipt");
 }

@@ -27,28 +27,55 @@ pub async fn erase_purchase_contacts(conn: &mut Conn, wallet: WalletId, limit: u
     Ok(erased.rows_affected())
 }
 
-/// Removes the addresses of the invoices of a subscription that nothing needs any more; returns how many.
+/// Removes the addresses of the invoices of a subscription that nothing needs any more; returns how many. An invoice that a card has
+/// paid has no address of its own: its receipts go to the last one of the subscription, which stays as long as they need it.
 pub async fn erase_invoice_contacts(
     conn: &mut Conn,
     subscription: SubscriptionId,
     limit: u32,
 ) -> StoreResult<u64> {
+    let lender = find_lender(&mut *conn, subscription).await?;
     let erased = sqlx::query(
         "UPDATE subscription_invoices SET contact_sealed = NULL, contact_hash = ''
          WHERE subscription_id = ? AND (contact_sealed IS NOT NULL OR contact_hash <> '') AND state <> 'open'
+               AND id <> ?
                AND NOT EXISTS (SELECT 1 FROM invoice_payments p
                    WHERE p.invoice_id = subscription_invoices.id AND p.open_slot IS NOT NULL)
                AND NOT EXISTS (SELECT 1 FROM invoice_refunds r
                    WHERE r.invoice_id = subscription_invoices.id AND r.state IN ('pending', 'sent'))
                AND NOT EXISTS (SELECT 1 FROM invoice_receipts c
-                   WHERE c.invoice_id = subscription_invoices.id AND c.state IN ('waiting', 'sending'))
+                   WHERE c.invoice_id = subscription_invoices.id AND c.state IN ('waiting', 'sending', 'unclear'))
          LIMIT ?",
     )
     .bind(subscription.to_string())
+    .bind(lender.unwrap_or_default())
     .bind(limit)
     .execute(conn)
     .await?;
     Ok(erased.rows_affected())
+}
+
+/// The invoice whose address another one of the subscription still needs, because it has none of its own; `None` if none does. A
+/// closing receipt in doubt counts: a person may have it sent again.
+async fn find_lender(conn: &mut Conn, subscription: SubscriptionId) -> StoreResult<Option<String>> {
+    let lender: Option<Option<String>> = sqlx::query_scalar(
+        "SELECT (SELECT l.id FROM subscription_invoices l
+                 WHERE l.subscription_id = i.subscription_id AND l.contact_sealed IS NOT NULL
+                 ORDER BY l.created_at DESC, l.id DESC LIMIT 1)
+         FROM subscription_invoices i
+         WHERE i.subscription_id = ? AND i.contact_sealed IS NULL
+               AND (EXISTS (SELECT 1 FROM invoice_payments p
+                        WHERE p.invoice_id = i.id AND p.open_slot IS NOT NULL)
+                    OR EXISTS (SELECT 1 FROM invoice_refunds r
+                        WHERE r.invoice_id = i.id AND r.state IN ('pending', 'sent'))
+                    OR EXISTS (SELECT 1 FROM invoice_receipts c
+                        WHERE c.invoice_id = i.id AND c.state IN ('waiting', 'sending', 'unclear')))
+         LIMIT 1",
+    )
+    .bind(subscription.to_string())
+    .fetch_optional(conn)
+    .await?;
+    Ok(lender.flatten())
 }
 
 /// Removes the addresses of an install's transfer invoices that have ended and whose acts are made; returns how many. The firm's
