@@ -252,6 +252,10 @@ pub(crate) fn to_fault(error: OperatorError) -> Fault {
             "Следующий период закончился {}: восстановить подписку нельзя.",
             day.format("%d.%m.%Y")
         )),
+        OperatorError::Reinstate(ReinstateRefusal::Refunded(day)) => Fault::conflict(format!(
+            "Деньги за период до {} возвращены: восстановить подписку нельзя. Оформите новую или начислите дни.",
+            day.format("%d.%m.%Y")
+        )),
         OperatorError::Refused(_) | OperatorError::Reinstate(_) => {
             Fault::conflict("Состояние подписки этого не позволяет. Обновите страницу.")
         }

@@ -15,7 +15,7 @@ use super::save::{Entry, SubscriptionAction, save};
 ///
 /// # Errors
 ///
-/// The subscription has not ended, or the period that would follow is over.
+/// The subscription has not ended, its last period was refunded and is not over, or the period that would follow is over.
 pub async fn reinstate(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,

@@ -2,7 +2,7 @@
 
 use flysk_domain::platform::invoice_payments::PaymentStep;
 use flysk_domain::platform::subscriptions::{Change, DueStep, InvoiceState, SubscriptionState};
-use flysk_services::subscriptions::{OperatorAct, OperatorError, end_refunded};
+use flysk_services::subscriptions::{OperatorAct, OperatorError, end_refunded, reinstate};
 use flysk_store::platform::invoice_payments::RefundState;
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
 use sqlx::MySqlPool;
@@ -10,6 +10,8 @@ use sqlx::MySqlPool;
 use super::world::World;
 
 const BOUNDARY: &str = "2026-12-31T21:00:00Z";
+const ACT: OperatorAct<'static> =
+    OperatorAct { operator: "anna", reason: "деньги возвращены" };
 
 impl World {
     /// Buys a first period and the next one, both at the bank; returns the invoice of the next one.
@@ -36,8 +38,7 @@ impl World {
     async fn end_refunded(&self) -> Result<SubscriptionRow, OperatorError> {
         let mut unit = self.unit().await;
         let row = self.lock(&mut unit).await;
-        let act = OperatorAct { operator: "anna", reason: "деньги возвращены" };
-        let ended = end_refunded(&mut unit, &self.clock, &self.settings(), &row, act).await?;
+        let ended = end_refunded(&mut unit, &self.clock, &self.settings(), &row, ACT).await?;
         unit.commit().await.unwrap();
         Ok(ended)
     }
@@ -112,4 +113,19 @@ async fn a_period_that_runs_without_its_money_is_reported_until_an_operator_ends
     assert_eq!(world.violations().await, [""; 0]);
     let again = world.end_refunded().await;
     assert!(matches!(again, Err(OperatorError::Refused(_))), "{again:?}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn days_that_were_refunded_are_not_given_back_by_reinstating(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let (invoice, _) = world.buy_at_the_bank().await;
+    let refund = world.refund(invoice.id, None).await.unwrap();
+    world.end_refund(&refund, RefundState::Done).await;
+    world.end_refunded().await.unwrap();
+    let mut unit = world.unit().await;
+    let row = world.lock(&mut unit).await;
+    let early = reinstate(&mut unit, &world.clock, &world.settings(), &row, ACT).await;
+    assert!(matches!(early, Err(OperatorError::Reinstate(_))), "{early:?}");
+    drop(unit);
+    assert!(!world.access().await.level.works(), "their money was returned");
 }

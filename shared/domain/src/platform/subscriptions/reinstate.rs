@@ -12,6 +12,12 @@ pub enum ReinstateRefusal {
     /// The subscription has not ended, or nothing was ever bought.
     #[error("the subscription is {0}: there is nothing to reinstate")]
     WrongState(SubscriptionState),
+    /// The last period would have run until this day, had its payment not been refunded whole: until then there are days that nobody
+    /// has paid.
+    #[error(
+        "the last period was refunded and would have run until {0}: start a new one, or grant bonus days"
+    )]
+    Refunded(NaiveDate),
     /// The period after the last one ended before this day, so there is nothing left to pay for.
     #[error("the period after the last one ended before {0}: start a new one, or grant bonus days")]
     TooLate(NaiveDate),
@@ -35,6 +41,10 @@ impl Subscription {
         let Some(((period, anchor), terms)) = last else {
             return Err(ReinstateRefusal::WrongState(self.state));
         };
+        // Only a refund of all of its payment ends a subscription before its period is over.
+        if today < period.until {
+            return Err(ReinstateRefusal::Refunded(period.until));
+        }
         let next = anchor.period_from(period.until, terms.length)?;
         if today >= next.until {
             return Err(ReinstateRefusal::TooLate(next.until));
@@ -78,6 +88,19 @@ mod tests {
         let ended = active.renewal_opened(true).unwrap().ended(EndReason::Unpaid);
         let open = ended.reinstated(day("2027-01-16"), &strict).unwrap();
         assert_eq!(open.expires_on(&strict), Some(day("2027-01-17")), "today at least");
+    }
+
+    /// Reinstated, it would give access to the days whose money was returned.
+    #[test]
+    fn a_subscription_that_ended_with_a_refund_is_not_reinstated_before_the_end_of_its_period() {
+        let settings = SubscriptionSettings::default();
+        let ended = active("2026-12-01").ended(EndReason::Cancelled);
+        for today in ["2026-12-05", "2026-12-31"] {
+            let refused = ended.reinstated(day(today), &settings);
+            assert_eq!(refused, Err(ReinstateRefusal::Refunded(day("2027-01-01"))), "{today}");
+        }
+        assert!(ended.reinstated(day("2027-01-01"), &settings).is_ok());
+        assert!(ended.started(ended.terms.unwrap(), day("2026-12-05")).is_ok(), "a new one can be bought");
     }
 
     #[test]
