@@ -74,6 +74,32 @@ async fn a_payment_of_another_amount_is_cancelled_and_the_charge_made_anew(pool:
     subscriber.assert_sound().await;
 }
 
+/// A question has found the payment whose `Init` was not answered, and the job that was to charge it has died for good.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_payment_that_a_question_has_found_is_charged_although_its_job_is_lost(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let bank = &subscriber.sandbox.bank;
+    bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
+    subscriber.advance_to("2027-02-28", "00:00:01").await;
+    let charge_at = subscriber.last_invoice().await.charge_at.unwrap();
+    subscriber.advance_until(charge_at + chrono::TimeDelta::seconds(1)).await;
+    let renewal = subscriber.last_invoice().await;
+    let attempt = subscriber.attempts(renewal.id).await.remove(0);
+    assert_eq!((attempt.state, attempt.payment_id.as_deref()), (AttemptState::Opening, None));
+    let found = "UPDATE invoice_payments SET payment_id = ? WHERE id = ?";
+    let opened = bank.state.payments().pop().unwrap().id;
+    let found = sqlx::query(found).bind(&opened).bind(attempt.id.to_string());
+    found.execute(&subscriber.sandbox.pool).await.unwrap();
+    let lost = sqlx::query("DELETE FROM jobs WHERE kind = 'billing.charge_invoice'");
+    assert!(lost.execute(&subscriber.sandbox.pool).await.unwrap().rows_affected() > 0, "it waits");
+    subscriber.advance_until(charge_at + chrono::TimeDelta::minutes(10)).await;
+    let attempts = subscriber.attempts(renewal.id).await;
+    assert_eq!((attempts.len(), attempts[0].state), (1, AttemptState::Paid));
+    assert_eq!(attempts[0].payment_id, Some(opened));
+    assert_eq!(subscriber.calls("Charge"), 1);
+    subscriber.assert_sound().await;
+}
+
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_charge_that_never_started_is_cancelled_after_an_hour_and_made_anew(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;

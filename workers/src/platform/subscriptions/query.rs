@@ -42,12 +42,24 @@ impl JobHandler<App> for QueryInvoicePayment {
         if step == PaymentStep::Record && attempt.state == AttemptState::Cancelling {
             tracing::info!(attempt.id = %attempt.id, bank.status = %update.status, "waits for CANCELED");
         }
+        if step == PaymentStep::Record && is_uncharged(&attempt, &update) {
+            unit.enqueue(&ChargeInvoice { invoice_id: attempt.invoice_id }).await?;
+        }
         if misses_card(&mut unit, &attempt, &update).await? {
             unit.commit().await?;
             return save_missing_card(run, app, &attempt, &update).await;
         }
         run.done(unit).await
     }
+}
+
+/// Whether the bank has a payment of a charge that was never sent: the job that charges adopts it. That job may have been lost after the
+/// payment had become known by a question, and no due charge leads to it, because the attempt holds the invoice.
+fn is_uncharged(attempt: &Attempt, update: &PaymentUpdate) -> bool {
+    attempt.kind == AttemptKind::Charge
+        && attempt.state == AttemptState::Opening
+        && !attempt.is_withdrawn
+        && update.status.outcome() == PaymentOutcome::NotStarted
 }
 
 /// Whether the payment must be cancelled, and can be: nobody has begun to pay it, or an open form is withdrawn.
