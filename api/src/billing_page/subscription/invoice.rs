@@ -1,7 +1,7 @@
 //! Invoices: what was bought, the payment with its separate consent to renewals, receipts.
 
 use flysk_domain::platform::purchases::Email;
-use flysk_domain::platform::subscriptions::InvoiceState;
+use flysk_domain::platform::subscriptions::{InvoiceState, can_be_paid};
 use flysk_domain::trace::Trace;
 use flysk_store::platform::invoice_payments::{self as attempts, Attempt};
 use flysk_store::platform::subscriptions;
@@ -143,8 +143,8 @@ async fn page(
     let mut page = InvoicePage::of(frame, &invoice, &all, awaits_renewal);
     page.receipts = receipts;
     page.paid_by_transfer = by_transfer.paid;
-    let is_late = invoice.due_at.is_some_and(|due| due <= deps.clock().now());
-    if invoice.state == InvoiceState::Open && !is_late && user.widget.uses_subscriptions {
+    let in_time = can_be_paid(invoice.kind, invoice.period, invoice.due_at, deps.clock().now());
+    if invoice.state == InvoiceState::Open && in_time && user.widget.uses_subscriptions {
         let typed = submitted.as_ref().map(|(form, _)| *form);
         page.payable = Some(Payable {
             offer,

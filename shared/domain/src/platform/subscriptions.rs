@@ -34,7 +34,9 @@ pub use campaign::{
 pub use change::{Change, ChangeKind, NextTerms, PendingChange, PendingKind, Unavailable};
 pub use due::DueStep;
 pub use dunning::{ChargePlan, next_charge, tells_payer};
-pub use late_payment::{InvoiceKind, InvoiceState, LatePayment, PaidInvoice, RefundReason, late_payment};
+pub use late_payment::{
+    InvoiceKind, InvoiceState, LatePayment, PaidInvoice, RefundReason, can_be_paid, late_payment,
+};
 pub use notice::{Notice, NoticeKind};
 pub use plan::{Currency, InvalidPlan, MAX_SEATS, PlanCode, PlanTerms, Terms};
 pub use quote::{Effect, LineKind, PlanVersion, Quote, QuoteError, QuoteLine, Rounding, period_line, quote};

@@ -6,7 +6,9 @@ use flysk_domain::id::{InstallId, TransferInvoiceId, VendorId, WidgetId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::mail::TransferLetter;
 use flysk_domain::platform::purchases::{Email, PurchaseState};
-use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState, VatRate, day_start, moscow_day};
+use flysk_domain::platform::subscriptions::{
+    InvoiceKind, InvoiceState, VatRate, can_be_paid, day_start, moscow_day,
+};
 use flysk_domain::platform::transfers::{
     BalanceCause, DAYS_IN_TRANSIT, InvoiceNumber, MAX_PURPOSE_CHARS, Payer, PaymentSubject,
     TransferInvoiceState,
@@ -47,7 +49,7 @@ pub struct NewTransferInvoice<'a> {
 /// Why there is no invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestRefusal {
-    /// The subject is paid, void or unknown.
+    /// The subject is paid, void or unknown, or its time to be paid is over.
     #[error("what is to be paid is not open")]
     NotPayable,
     /// The vendor has no access to the bank's T-API.
@@ -99,7 +101,7 @@ pub async fn request_transfer_invoice(
 ) -> Result<RequestOutcome, TransferError> {
     let now = context.clock.now();
     let issued_on = moscow_day(now);
-    let Some(sale) = find_sale(unit, &new, issued_on).await? else {
+    let Some(sale) = find_sale(unit, &new, now).await? else {
         return Ok(RequestOutcome::Refused(RequestRefusal::NotPayable));
     };
     let Some(access) = transfers::find_access(unit, sale.vendor).await? else {
@@ -203,7 +205,7 @@ fn cut(text: &str, most: usize) -> String {
 async fn find_sale(
     unit: &mut UnitOfWork,
     new: &NewTransferInvoice<'_>,
-    issued_on: NaiveDate,
+    now: DateTime<Utc>,
 ) -> StoreResult<Option<Sale>> {
     match new.subject {
         PaymentSubject::Invoice(id) => {
@@ -215,7 +217,8 @@ async fn find_sale(
                 InvoiceKind::Change => Some(invoice.period.ends_at()),
                 InvoiceKind::Start | InvoiceKind::Renewal => None,
             };
-            let payable = invoice.state == InvoiceState::Open && invoice.total.is_positive();
+            let in_time = can_be_paid(invoice.kind, invoice.period, invoice.due_at, now);
+            let payable = invoice.state == InvoiceState::Open && in_time && invoice.total.is_positive();
             Ok(payable.then(|| Sale {
                 vendor: invoice.vendor_id,
                 install: invoice.install_id,
@@ -233,7 +236,7 @@ async fn find_sale(
             let purchase = purchases::lock_purchase(unit, id).await?;
             let vendor = vendors::find_vendor_of_widget(unit, purchase.widget_id).await?;
             let vendor = vendor.ok_or(StoreError::WrongState { what: "vendor" })?;
-            let taxes = vendors::find_taxes(unit, vendor.id, issued_on).await?;
+            let taxes = vendors::find_taxes(unit, vendor.id, moscow_day(now)).await?;
             let payable =
                 purchase.state == PurchaseState::Awaiting && purchase.terminal_key == TRANSFER_TERMINAL;
             Ok(payable.then(|| Sale {

@@ -123,6 +123,17 @@ async fn a_seller_without_access_to_the_bank_writes_no_transfer_invoices(pool: M
 }
 
 #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn the_price_of_an_overdue_invoice_is_not_held_again(pool: MySqlPool) {
+    let world = World::build(pool, 14).await;
+    world.take_transfers().await;
+    let invoice = world.ordered().await;
+    world.advance(TimeDelta::hours(24));
+    let outcome = world.ask(&invoice).await;
+    let refused = RequestOutcome::Refused(RequestRefusal::NotPayable);
+    assert_eq!(format!("{outcome:?}"), format!("{:?}", PayByTransfer::Answered(refused)));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn a_due_charge_waits_while_a_transfer_invoice_does(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.take_transfers().await;

@@ -4,10 +4,12 @@ use chrono::TimeDelta;
 use flysk_domain::Clock as _;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::invoice_payments::{PaymentStep, link_ends_at};
-use flysk_domain::platform::subscriptions::{Change, InvoiceState, PeriodLength, SubscriptionState};
+use flysk_domain::platform::subscriptions::{
+    Change, InvoiceState, PeriodLength, RefundReason, SubscriptionState,
+};
 use flysk_domain::trace::Trace;
 use flysk_services::invoice_payments::{FormOutcome, FormRequest, open_form};
-use flysk_services::subscriptions::expire_overdue_invoices;
+use flysk_services::subscriptions::{SettleOutcome, expire_overdue_invoices};
 use flysk_store::platform::invoice_payments;
 use flysk_store::platform::subscriptions::Invoice;
 use sqlx::MySqlPool;
@@ -105,4 +107,19 @@ async fn no_form_is_opened_that_the_bank_would_refuse(pool: MySqlPool) {
     assert_eq!(world.ask_form(change.id).await, FormOutcome::NotOpen);
     world.set("2026-12-31T20:58:00Z");
     assert!(matches!(world.ask_form(change.id).await, FormOutcome::Opening(_)));
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn days_that_are_gone_are_not_sold_although_the_scheduler_is_down(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    world.buy(&plan, 1).await;
+    let renewal = world.open_renewal().await;
+    // The grace was over two weeks ago: the step that ends the subscription has not run.
+    world.set("2027-01-31T21:00:00Z");
+    let before = world.row().await;
+    assert_eq!(world.ask_form(renewal.id).await, FormOutcome::NotOpen);
+    assert_eq!(world.settle(renewal.id).await, SettleOutcome::Refund(RefundReason::TooLate));
+    assert_eq!(world.row().await, before);
+    assert_eq!(world.open_invoice().await.unwrap().id, renewal.id);
 }

@@ -1,8 +1,8 @@
-//! Money that arrives for an invoice that is not open any more.
+//! Until when an invoice can be paid, and money that arrives for one that is not open any more.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
-use super::calendar::Period;
+use super::calendar::{Period, moscow_day};
 use super::subscription::SubscriptionState;
 use crate::UnknownText;
 
@@ -73,9 +73,25 @@ pub enum LatePayment {
     Refund(RefundReason),
 }
 
-/// Decides about money for an invoice. A cancelled subscription is never revived by it.
+/// Whether an open invoice can still be paid at `now`: before it is due, and a renewal before its period is over. It does not depend on
+/// whether the scheduler has voided it.
+pub fn can_be_paid(
+    kind: InvoiceKind,
+    period: Period,
+    due_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> bool {
+    let is_gone = kind == InvoiceKind::Renewal && moscow_day(now) >= period.until;
+    !is_gone && due_at.is_none_or(|due| now < due)
+}
+
+/// Decides about money for an invoice. A cancelled subscription is never revived by it, and days that are gone are not sold, although
+/// the scheduler may not have voided their invoice yet.
 pub fn late_payment(paid: PaidInvoice) -> LatePayment {
     match (paid.invoice, paid.renews) {
+        (InvoiceState::Open, Some(period)) if paid.paid_on >= period.until => {
+            LatePayment::Refund(RefundReason::TooLate)
+        }
         (InvoiceState::Open, _) => LatePayment::Settle,
         (InvoiceState::Paid, _) => LatePayment::Refund(RefundReason::PaidTwice),
         (InvoiceState::Void, _) if paid.subscription == SubscriptionState::Cancelled => {
@@ -99,6 +115,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_invoice_can_be_paid_until_it_is_due_and_a_renewal_until_its_days_are_gone() {
+        let period = Period::new(day("2027-01-01"), day("2027-02-01")).unwrap();
+        let at = |time: &str| time.parse::<DateTime<Utc>>().unwrap();
+        let due = Some(at("2027-01-02T09:00:00Z"));
+        for (kind, due_at, now, wanted) in [
+            (InvoiceKind::Start, due, "2027-01-02T08:59:59Z", true),
+            (InvoiceKind::Change, due, "2027-01-02T09:00:00Z", false),
+            (InvoiceKind::Renewal, None, "2026-12-20T09:00:00Z", true),
+            (InvoiceKind::Renewal, None, "2027-01-31T20:59:59Z", true),
+            (InvoiceKind::Renewal, None, "2027-01-31T21:00:00Z", false),
+        ] {
+            assert_eq!(can_be_paid(kind, period, due_at, at(now)), wanted, "{kind} {now}");
+        }
+    }
+
+    #[test]
     fn late_money_never_revives_a_cancelled_subscription() {
         use InvoiceState::{Open, Paid, Void};
         use SubscriptionState::{Active, Cancelled, Expired, PastDue};
@@ -106,6 +138,8 @@ mod tests {
         let refund = LatePayment::Refund;
         for (invoice, subscription, renews, follows, paid_on, wanted) in [
             (Open, PastDue, period, true, "2027-01-10", LatePayment::Settle),
+            (Open, PastDue, period, true, "2027-01-31", LatePayment::Settle),
+            (Open, PastDue, period, true, "2027-02-01", refund(RefundReason::TooLate)),
             (Open, Active, None, false, "2027-01-10", LatePayment::Settle),
             (Paid, Active, period, true, "2027-01-10", refund(RefundReason::PaidTwice)),
             (Void, Cancelled, period, true, "2027-01-10", refund(RefundReason::Cancelled)),
