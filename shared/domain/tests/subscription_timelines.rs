@@ -8,7 +8,7 @@ use flysk_domain::SystemClock;
 use flysk_domain::id::PlanId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{
-    AccessLevel, AccessReason, Change, Currency, DueStep, Effect, EndReason, LineKind, NextTerms,
+    AccessLevel, AccessReason, AnchorDay, Change, Currency, DueStep, Effect, EndReason, LineKind, NextTerms,
     PendingChange, Period, PeriodLength, PlanTerms, Quote, RefundableInvoice, Subscription,
     SubscriptionSettings, SubscriptionState, Terms, day_start, moscow_day, quote,
 };
@@ -192,8 +192,9 @@ impl World {
         assert_eq!(line.kind, LineKind::Difference);
         let whole = i128::from(terms.total().unwrap().0 - before.total().unwrap().0);
         let exact = whole * i128::from(period.days_left(self.today()));
-        let charged = i128::from(line.amount.0) * i128::from(period.days());
-        assert!((exact - charged).abs() * 2 <= i128::from(period.days()));
+        let sold = AnchorDay::of(period.from).period_from(period.from, before.length).unwrap().days();
+        let days = i128::from(period.days().max(if self.subscription.is_granted { sold } else { 0 }));
+        assert!((exact - i128::from(line.amount.0) * days).abs() * 2 <= days);
         assert!(i128::from(line.amount.0) <= whole, "never more than a whole period");
     }
 

@@ -292,7 +292,7 @@ impl Current<'_> {
         let rest = Period::new(self.today.max(self.period.from), self.period.until)
             .map_err(|_| QuoteError::NotActive)?;
         let whole = terms.total()?.checked_sub(self.terms.total()?)?;
-        let amount = whole.prorate_half_up(rest.days(), self.period.days())?;
+        let amount = whole.prorate_half_up(rest.days(), self.priced_days()?)?;
         if amount > MAX_INVOICE {
             return Err(OutOfRange.into());
         }
@@ -317,6 +317,17 @@ impl Current<'_> {
         }
         let total = Kopecks::total(lines.iter().map(|line| line.amount))?;
         Ok(Quote { lines, total, effect: Effect::Now(terms) })
+    }
+
+    /// Days that the price of the terms is for: those of the period as it is. A granted one may be shorter than any that is sold; it
+    /// counts as one that is.
+    fn priced_days(&self) -> Result<i64, OutOfRange> {
+        let days = self.period.days();
+        if !self.subscription.is_granted {
+            return Ok(days);
+        }
+        let from = self.period.from;
+        Ok(AnchorDay::of(from).period_from(from, self.terms.length)?.days().max(days))
     }
 
     fn next_period(

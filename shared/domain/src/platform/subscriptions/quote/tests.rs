@@ -1,5 +1,6 @@
 use super::*;
 use crate::SystemClock;
+use crate::platform::subscriptions::subscription::EndReason;
 use crate::platform::subscriptions::subscription::tests::{active, day};
 
 fn plan() -> PlanTerms {
@@ -27,6 +28,17 @@ fn more_seats_cost_the_days_that_are_left_the_day_of_the_change_included() {
         let quote = price(&subscription, Change::Seats(5), today).unwrap();
         assert_eq!(quote.total, Kopecks(kopecks), "{today}");
         assert_eq!(quote.lines.len(), 1, "one line, rounded once");
+    }
+}
+
+#[test]
+fn granted_days_cost_no_more_than_days_that_are_sold() {
+    let ended = active("2026-12-01").ended(EndReason::Cancelled);
+    // Two more seats for 300 roubles each and month: 600 × days / 31, or all of it for the days of a longer gift.
+    for (days, kopecks) in [(3, 5_806), (31, 60_000), (62, 60_000)] {
+        let granted = ended.with_bonus(days, day("2027-01-10")).unwrap();
+        let quote = price(&granted, Change::Seats(5), "2027-01-10").unwrap();
+        assert_eq!(quote.total, Kopecks(kopecks), "{days}");
     }
 }
 
