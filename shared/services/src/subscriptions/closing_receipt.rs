@@ -1,11 +1,16 @@
-//! Closing receipts (54-FZ) that a person has to decide about: acts of operators.
+//! Closing receipts (54-FZ): what they are over, and those that a person has to decide about.
 
 use chrono::TimeDelta;
 use flysk_domain::id::InvoiceId;
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::ReceiptBasis;
 use flysk_domain::{Clock, TextEnum as _};
 use flysk_jobs::platform::subscriptions::SendClosingReceipt;
 use flysk_queue::UnitOfWork;
-use flysk_store::platform::invoice_payments::{self as attempts, ClosingReceipt, ReceiptState};
+use flysk_store::platform::invoice_payments::{
+    self as attempts, Attempt, ClosingReceipt, ReceiptState, RefundState,
+};
+use flysk_store::{Conn, StoreResult};
 use serde_json::json;
 
 use super::operators::{OperatorAct, OperatorError};
@@ -22,6 +27,42 @@ pub enum ReceiptDecision {
     Registered,
     /// No receipt is registered: it is sent again.
     SendAgain,
+}
+
+/// What is left of a prepaid payment, which its closing receipt is over. `None` while a refund has not ended: its outcome decides, and no
+/// later receipt would be over what the bank did not return.
+pub async fn left_to_close(conn: &mut Conn, paid: &Attempt) -> StoreResult<Option<Kopecks>> {
+    let mut left = paid.amount;
+    for refund in attempts::list_refunds(conn, paid.id).await? {
+        if !refund.state.has_ended() {
+            return Ok(None);
+        }
+        if refund.state != RefundState::Refused {
+            left = Kopecks(left.0.saturating_sub(refund.amount.0));
+        }
+    }
+    Ok(Some(left))
+}
+
+/// Stores what a waiting receipt over `left` says, and that it is about to be sent. From then on a refund in part waits until the bank has
+/// answered. `false` if a refund was requested or the receipt was taken since `left` was read. Locks as [`decide_receipt`] does.
+pub async fn begin_closing_receipt(
+    unit: &mut UnitOfWork,
+    clock: &dyn Clock,
+    receipt: &ClosingReceipt,
+    basis: &ReceiptBasis,
+    left: Kopecks,
+) -> StoreResult<bool> {
+    lock(unit, receipt.invoice_id).await?;
+    let paid = attempts::lock_attempt(unit, receipt.payment_row_id).await?;
+    let current = attempts::find_receipt(unit, receipt.id).await?;
+    let waits = current.is_some_and(|current| current.state == ReceiptState::Waiting);
+    if !waits || left_to_close(unit, &paid).await? != Some(left) {
+        return Ok(false);
+    }
+    let now = clock.now();
+    attempts::begin_sending(unit, receipt.id, basis, now + LOST_RECEIPT_JOB_DELAY, now).await?;
+    Ok(true)
 }
 
 /// Whether an operator may decide about a closing receipt: its answer was lost, or it waits (`is_over`: although its period has ended).

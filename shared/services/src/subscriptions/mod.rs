@@ -30,7 +30,10 @@ mod trial;
 pub use apply::{ApplyError, ApplyOutcome, ApplyRequest, apply_quote};
 pub use cancel::{CancelError, cancel, discard_invoice, restore, withdraw_pending};
 pub use cards::{bind_card, record_consent, unlink_card, unlink_saved_card};
-pub use closing_receipt::{LOST_RECEIPT_JOB_DELAY, ReceiptDecision, decide_receipt, receipt_needs_decision};
+pub use closing_receipt::{
+    LOST_RECEIPT_JOB_DELAY, ReceiptDecision, begin_closing_receipt, decide_receipt, left_to_close,
+    receipt_needs_decision,
+};
 pub use details::{SubscriptionDetails, SubscriptionFacts, load_details, load_facts, settings_of};
 pub(crate) use due::NOT_SOLD_DELAY;
 pub use due::{find_due, perform_due_step};

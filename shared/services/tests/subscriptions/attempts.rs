@@ -2,10 +2,12 @@
 
 use chrono::TimeDelta;
 use flysk_domain::Clock as _;
+use flysk_domain::money::Kopecks;
 use flysk_domain::platform::invoice_payments::PaymentStep;
 use flysk_domain::platform::subscriptions::{AccessReason, ReceiptBasis, ReceiptKind, SubscriptionState};
 use flysk_domain::platform::tbank::ErrorClass;
-use flysk_store::platform::invoice_payments::{self, ReceiptState};
+use flysk_services::subscriptions::{begin_closing_receipt, left_to_close};
+use flysk_store::platform::invoice_payments::{self, ReceiptState, RefundState};
 use flysk_store::platform::subscriptions;
 use sqlx::MySqlPool;
 
@@ -95,6 +97,40 @@ async fn a_receipt_that_is_not_registered_is_reported_however_often_it_is_tried(
     invoice_payments::mark_receipt(&mut unit, claimed[0], from, to, None, now).await.unwrap();
     unit.commit().await.unwrap();
     assert!(!is_overdue().await);
+}
+
+/// The receipt is over what is left of the payment, and the bank may still refuse a refund that was asked for.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_closing_receipt_waits_for_the_outcome_of_a_refund(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let (invoice, payment) = world.buy_at_the_bank().await;
+    let left = async || {
+        let mut conn = world.outbox.pool().acquire().await.unwrap();
+        let paid = invoice_payments::find_attempt(&mut conn, payment).await.unwrap().unwrap();
+        left_to_close(&mut conn, &paid).await.unwrap()
+    };
+    let begin = async |left: Kopecks| {
+        let mut unit = world.unit().await;
+        let found = invoice_payments::find_receipt_of_payment(&mut unit, payment).await.unwrap();
+        let (receipt, kind) = (found.unwrap(), ReceiptKind::Settlement);
+        let basis = ReceiptBasis { kind, taxation: None, vat: None };
+        let begun = begin_closing_receipt(&mut unit, &world.clock, &receipt, &basis, left).await.unwrap();
+        unit.commit().await.unwrap();
+        begun
+    };
+    let whole = Kopecks(31_000);
+    assert_eq!(left().await, Some(whole));
+    let part = world.refund(invoice.id, Some(10_000)).await.unwrap();
+    assert_eq!(left().await, None);
+    assert!(!begin(whole).await, "it was read before the refund");
+    world.end_refund(&part, RefundState::Refused).await;
+    assert_eq!(left().await, Some(whole), "the bank returned nothing");
+    let part = world.refund(invoice.id, Some(1_000)).await.unwrap();
+    world.end_refund(&part, RefundState::Done).await;
+    assert_eq!(left().await, Some(Kopecks(30_000)));
+    assert!(!begin(whole).await);
+    assert!(begin(Kopecks(30_000)).await);
+    assert!(!begin(Kopecks(30_000)).await, "another job has it");
 }
 
 /// Somebody has returned the money in T-Bank's portal before Flysk learned that it was taken.

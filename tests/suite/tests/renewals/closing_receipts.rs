@@ -1,5 +1,6 @@
 //! Closing receipts (54-FZ) that the bank refuses, or whose answers are lost.
 
+use chrono::TimeDelta;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::money::Kopecks;
 use flysk_services::subscriptions::{OperatorAct, OperatorError, ReceiptDecision, decide_receipt};
@@ -9,7 +10,7 @@ use flysk_store::platform::subscriptions;
 use sqlx::MySqlPool;
 
 use super::harness::{GOOD_CARD, TestSubscriber};
-use super::late_money::refund;
+use super::late_money::{last_cancel, order_refund, refund};
 
 const SEND: &str = "/cashbox/SendClosingReceipt";
 
@@ -90,5 +91,27 @@ async fn a_receipt_that_an_operator_does_not_find_is_sent_again(pool: MySqlPool)
     decide(&subscriber, first.id, ReceiptDecision::SendAgain).await.unwrap();
     subscriber.run_due().await;
     assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Sent, (2, 1)));
+    subscriber.assert_sound().await;
+}
+
+/// Only the bank's answer tells whether the refund undoes the prepayment or the settlement.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refund_in_part_waits_while_the_closing_receipt_is_being_sent(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let first = subscriber.last_invoice().await;
+    subscriber.advance_to("2027-02-20", "12:00:00").await;
+    let paid = subscriber.attempts(first.id).await.remove(0);
+    let mut conn = subscriber.sandbox.pool.acquire().await.unwrap();
+    let receipt = invoice_payments::find_receipt_of_payment(&mut conn, paid.id).await.unwrap().unwrap();
+    let now = subscriber.sandbox.now();
+    let (waiting, sending) = (ReceiptState::Waiting, ReceiptState::Sending);
+    invoice_payments::mark_receipt(&mut conn, receipt.id, waiting, sending, None, now).await.unwrap();
+    order_refund(&subscriber, first.id, Kopecks(10_000)).await;
+    assert_eq!(subscriber.calls("Cancel"), 0);
+    let sent = ReceiptState::Sent;
+    invoice_payments::mark_receipt(&mut conn, receipt.id, sending, sent, None, now).await.unwrap();
+    subscriber.sandbox.advance(TimeDelta::minutes(3)).await.unwrap();
+    let request = last_cancel(&subscriber);
+    assert!(request.contains("\"PaymentMethod\":\"full_payment\""), "{request}");
     subscriber.assert_sound().await;
 }

@@ -61,8 +61,8 @@ async fn money_for_a_cancelled_subscription_is_returned_whole(pool: MySqlPool) {
     subscriber.assert_sound().await;
 }
 
-/// An operator refunds a part of an invoice; returns the request to the bank.
-pub(crate) async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, kopecks: Kopecks) -> String {
+/// An operator refunds a part of an invoice.
+pub(crate) async fn order_refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, kopecks: Kopecks) {
     let clock = &subscriber.sandbox.clock;
     let mut unit = subscriber.begin().await;
     let order = RefundOrder {
@@ -74,7 +74,17 @@ pub(crate) async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, k
     request_refund(&mut unit, clock, order).await.unwrap();
     unit.commit().await.unwrap();
     subscriber.run_due().await;
+}
+
+/// The last request for a refund to the bank.
+pub(crate) fn last_cancel(subscriber: &TestSubscriber) -> String {
     subscriber.sandbox.bank.control.calls_to("POST", "/v2/Cancel").pop().expect("the bank was asked").body
+}
+
+/// [`order_refund`]; returns the request to the bank.
+pub(crate) async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, kopecks: Kopecks) -> String {
+    order_refund(subscriber, invoice_id, kopecks).await;
+    last_cancel(subscriber)
 }
 
 /// The receipt of a refund has the method of the receipt that it undoes (54-FZ, tag 1214).

@@ -3,17 +3,18 @@
 //! T-Bank has no query for receipts, so a second one cannot be excluded after a lost answer: the state `sending` is stored
 //! before the call, and a run that finds it does not send again but leaves the receipt to a person.
 //!
+//! It is over what is left of the payment, so it waits while a refund has not ended: it stays due, and another job takes it.
+//!
 //! A failure that certainly registered nothing puts the receipt back: a bank that was not reached is called again by the job's backoff,
 //! one that refused it on the next day, because a person has to repair the terminal or the request first.
 
 use chrono::TimeDelta;
 use flysk_clients::tbank::TBankError;
 use flysk_domain::failure_action::FailureAction;
-use flysk_domain::money::Kopecks;
 use flysk_jobs::platform::subscriptions::SendClosingReceipt;
 use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
-use flysk_services::subscriptions::LOST_RECEIPT_JOB_DELAY;
-use flysk_store::platform::invoice_payments::{self as store, ReceiptState, RefundState};
+use flysk_services::subscriptions::{begin_closing_receipt, left_to_close};
+use flysk_store::platform::invoice_payments::{self as store, ReceiptState};
 
 use crate::App;
 use crate::job_error::IntoJobError as _;
@@ -35,25 +36,22 @@ impl JobHandler<App> for SendClosingReceipt {
             ReceiptState::Sending => return end(run, &receipt, ReceiptState::Unclear, None).await,
             _ => return Ok(JobOutcome::skip("the receipt is not due")),
         }
-        let mut left = attempt.amount.0;
-        for refund in store::list_refunds(&mut conn, attempt.id).await? {
-            if refund.state != RefundState::Refused {
-                left = left.saturating_sub(refund.amount.0);
-            }
-        }
+        let Some(left) = left_to_close(&mut conn, &attempt).await? else {
+            return Ok(JobOutcome::skip("a refund of the payment has not ended"));
+        };
         drop(conn);
-        if left <= 0 {
+        if !left.is_positive() {
             let mut unit = run.begin().await?;
             store::cancel_receipt(&mut unit, attempt.id, run.now()).await?;
             return run.done(unit).await;
         }
         let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
-        let (request, basis) =
-            super::receipts::closing_request(run, app, &acquiring, &attempt, Kopecks(left)).await?;
+        let (request, basis) = super::receipts::closing_request(run, app, &acquiring, &attempt, left).await?;
         app.bank_permit(&attempt.terminal_key, &receipt.id.to_string()).await?;
         let mut unit = run.begin().await?;
-        store::begin_sending(&mut unit, receipt.id, &basis, run.now() + LOST_RECEIPT_JOB_DELAY, run.now())
-            .await?;
+        if !begin_closing_receipt(&mut unit, app.clock(), &receipt, &basis, left).await? {
+            return Ok(JobOutcome::skip("a refund was requested, or the receipt was taken"));
+        }
         unit.commit().await?;
         match acquiring.bank.send_closing_receipt(&request).await {
             Ok(()) => end(run, &receipt, ReceiptState::Sent, None).await,

@@ -14,7 +14,9 @@ use flysk_domain::platform::purchases::{RefundAttempt, RefundStatus};
 use flysk_jobs::platform::subscriptions::RefundInvoicePayment;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_services::invoice_payments::refund_refused;
-use flysk_store::platform::invoice_payments::{self as store, Attempt, InvoiceRefund, RefundState};
+use flysk_store::platform::invoice_payments::{
+    self as store, Attempt, InvoiceRefund, ReceiptState, RefundState,
+};
 
 use super::bank_answer::lock;
 use crate::App;
@@ -36,6 +38,13 @@ impl JobHandler<App> for RefundInvoicePayment {
         }
         let attempt = store::find_attempt(&mut conn, refund.payment_row_id).await?;
         let attempt = attempt.ok_or_else(|| JobError::give_up("the payment of the refund is gone"))?;
+        let receipt = store::find_receipt_of_payment(&mut conn, attempt.id).await?;
+        // The receipt of a refund in part undoes the closing one, if that is registered: only the bank's answer tells.
+        let is_closing = receipt.is_some_and(|receipt| receipt.state == ReceiptState::Sending);
+        if is_closing && refund.amount != attempt.amount {
+            let until = run.now() + REFUND_POLL_INTERVAL;
+            return Ok(JobOutcome::snooze(until, "the closing receipt is being sent"));
+        }
         drop(conn);
         let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
         if refund.state == RefundState::Pending {
