@@ -54,7 +54,7 @@ impl PaymentSnapshot<'_> {
         if self.payment_id.is_some_and(|known| known != update.payment_id) {
             return contradiction(Discrepancy::OtherPayment);
         }
-        let order = self.status.map_or(StatusOrder::Forward, |known| update.status.compare_to(known));
+        let order = self.order(update);
         match order {
             StatusOrder::Late => return PaymentStep::Ignore,
             StatusOrder::Contradiction => return contradiction(Discrepancy::Contradiction),
@@ -72,6 +72,8 @@ impl PaymentSnapshot<'_> {
                 repeated_or_recorded(order)
             }
             (AttemptState::Paid, PaymentOutcome::Failed) => contradiction(Discrepancy::Contradiction),
+            // It would pay for what the seller is giving back: what the bank leaves decides.
+            (_, PaymentOutcome::Paid) if is_returning(&update.status) => PaymentStep::Record,
             // Everything was returned at the bank before we knew of the money.
             (state, PaymentOutcome::Paid) if update.status == PaymentStatus::Refunded => {
                 if state == AttemptState::Failed { repeated_or_recorded(order) } else { PaymentStep::Fail }
@@ -95,6 +97,24 @@ impl PaymentSnapshot<'_> {
             }
         }
     }
+
+    /// How an update follows the known status. The bank's own answer ends the doubt about money that may be on its way back: a refund that
+    /// failed leaves the payment confirmed, and a cancellation that was checked leaves it as it is.
+    fn order(&self, update: &PaymentUpdate) -> StatusOrder {
+        let Some(known) = self.status else { return StatusOrder::Forward };
+        let order = update.status.compare_to(known);
+        let is_answer = update.source == UpdateSource::StatusQuery && self.state != AttemptState::Paid;
+        let ends_doubt = match known {
+            PaymentStatus::CancelChecking => true,
+            known => is_returning(known) && update.status == PaymentStatus::Confirmed,
+        };
+        if is_answer && ends_doubt && order != StatusOrder::Repeated { StatusOrder::Forward } else { order }
+    }
+}
+
+/// Whether the bank is still deciding about a refund or a cancellation.
+const fn is_returning(status: &PaymentStatus) -> bool {
+    matches!(status, PaymentStatus::Refunding | PaymentStatus::AsyncRefunding | PaymentStatus::CancelChecking)
 }
 
 const fn repeated_or_recorded(order: StatusOrder) -> PaymentStep {
@@ -177,6 +197,33 @@ mod tests {
                 assert_eq!(failed.step(&update("REFUNDED", source)), step, "after {known}");
             }
         }
+    }
+
+    /// Somebody returns the money in T-Bank's portal before Flysk has learned that it was taken, or an unpaid form is being cancelled.
+    #[test]
+    fn money_that_may_be_on_its_way_back_settles_nothing_before_the_bank_has_decided() {
+        for status in ["REFUNDING", "ASYNC_REFUNDING", "CANCEL_CHECKING"] {
+            let known = PaymentStatus::from(status.to_owned());
+            let waiting = charging(Some(&known), 0);
+            for source in SOURCES {
+                assert_eq!(charging(None, 0).step(&update(status, source)), PaymentStep::Record, "{status}");
+                assert_eq!(waiting.step(&update(status, source)), PaymentStep::Record, "{status}");
+                assert_eq!(waiting.step(&update("REFUNDED", source)), PaymentStep::Fail, "{status}");
+                assert_eq!(
+                    waiting.step(&update("PARTIAL_REFUNDED", source)),
+                    PaymentStep::Settle,
+                    "{status}"
+                );
+            }
+            let [told, asked] = SOURCES.map(|source| update("CONFIRMED", source));
+            assert_eq!(waiting.step(&told), PaymentStep::Ignore, "sent before {status}");
+            assert_eq!(waiting.step(&asked), PaymentStep::Settle, "after {status}");
+            let paid = PaymentSnapshot { state: AttemptState::Paid, ..waiting };
+            assert_eq!(paid.step(&asked), PaymentStep::Ignore, "it counts already");
+        }
+        let checking = PaymentStatus::CancelChecking;
+        let cancelled = update("CANCELED", UpdateSource::StatusQuery);
+        assert_eq!(charging(Some(&checking), 0).step(&cancelled), PaymentStep::Fail);
     }
 
     #[test]
