@@ -132,6 +132,8 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
 
     /// Claims a job that can start, and acknowledges its wake-up as soon as the claim is committed: from then on the lease in
     /// MySQL represents the job. `None` if it cannot be claimed. While MySQL is unavailable, its permits stay occupied.
+    ///
+    /// A job that is not due by the clock of this process stays in MySQL, and its wake-up comes again.
     async fn claim_alone(&self, id: JobId, ack: AckHandle) -> Option<ClaimedJob> {
         let mut pauses = retry_pauses();
         let lease = loop {
@@ -143,7 +145,8 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
                 // A transaction whose process is gone may keep the row for long. A relay pushes the job again once it is free.
                 Err(error @ StoreError::Conflict(_)) if !error.is_lost_race() => {
                     tracing::warn!(job.id = %id, error = %error, "the row of a job stays locked");
-                    break None;
+                    ack.complete();
+                    return None;
                 }
                 Err(error) => {
                     tracing::warn!(error = %error, "failed to claim a job; retrying");
@@ -152,6 +155,11 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
             }
         };
         ack.complete();
+        if lease.is_none()
+            && let Err(error) = self.executor.push_when_due(id).await
+        {
+            tracing::warn!(job.id = %id, error = %error, "failed to have a wake-up pushed when its job is due");
+        }
         Some(self.executor.track(lease?))
     }
 
@@ -190,7 +198,7 @@ impl<App: Send + Sync + 'static> JobDelivery<App> {
 mod tests {
     use std::sync::Mutex;
 
-    use chrono::DateTime;
+    use chrono::{DateTime, TimeDelta};
     use flysk_domain::trace::Trace;
     use flysk_domain::{Clock as _, ManualClock};
     use flysk_store::jobs::{self, JobState};
@@ -306,5 +314,32 @@ mod tests {
         open.rollback().await.unwrap();
         let row = jobs::find(&mut pool.acquire().await.unwrap(), id).await.unwrap().unwrap();
         assert_eq!((row.state, row.attempt), (JobState::Queued, 0));
+    }
+
+    /// The machine of this process was paused, and its clock is behind. Otherwise the job would wait for half a minute, until
+    /// relays push again what was not claimed.
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn a_job_that_is_not_due_by_this_clock_is_pushed_again_when_it_is(pool: MySqlPool) {
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
+        let (owner, config) = ("test".to_owned(), LeaseConfig::default());
+        let executor = Arc::new(Executor::new(outbox, Registry::default(), Arc::new(()), owner, config));
+        let delivery = JobDelivery::new(executor, 1, CancellationToken::new());
+        let due_at = clock.now() + TimeDelta::seconds(2);
+        let id = insert_job(&pool, &clock, "test.work", due_at).await;
+        let mut conn = pool.acquire().await.unwrap();
+        let pushed = jobs::mark_pushed(&mut conn, &[id], due_at, due_at + TimeDelta::seconds(30)).await;
+        assert_eq!(pushed.unwrap().len(), 1, "it is due by the clock of the relay");
+
+        let run_permit = delivery.run_permits.request();
+        let claim = JobClaim::Open(AckHandle::detached());
+        delivery.perform(FetchedJob { id, fetch_permit: FetchPermit::single(), run_permit, claim }).await;
+        assert_eq!(delivery.run_permits.free(), 1);
+        let row = jobs::find(&mut conn, id).await.unwrap().unwrap();
+        assert_eq!((row.state, row.attempt), (JobState::Queued, 0), "it is not started early");
+        let early = jobs::list_due(&mut conn, due_at - TimeDelta::microseconds(1), 10).await.unwrap();
+        assert_eq!(early, [], "nor pushed early");
+        let due = jobs::list_due(&mut conn, due_at, 10).await.unwrap();
+        assert_eq!(due.into_iter().map(|job| job.id).collect::<Vec<_>>(), [id]);
     }
 }

@@ -9,7 +9,7 @@ use flysk_store::{StoreResult, answered, repeat_contended};
 use super::Executor;
 use super::active_jobs::ActiveJob;
 
-/// Delay before a wake-up that found no run permit is pushed again, so that this one has left Redis by then.
+/// Delay before a wake-up whose job was not claimed is pushed again, so that this one has left Redis by then.
 const POSTPONED_PUSH_DELAY: Duration = Duration::from_millis(250);
 
 /// A claimed job whose lease is renewed until this is dropped.
@@ -73,5 +73,16 @@ impl<App: Send + Sync + 'static> Executor<App> {
             jobs::defer_push(&mut *self.conn().await?, &[job], at).await
         };
         repeat_contended(|| answered(postpone())).await
+    }
+
+    /// Has the wake-up of a job that could not be claimed pushed again when the job is due, if it waits. The clock of the
+    /// process that pushed it is ahead of this one's, as after a pause of this machine. Otherwise the job would wait until
+    /// relays push again what was not claimed.
+    pub(crate) async fn push_when_due(&self, job: JobId) -> StoreResult<()> {
+        let push = || async {
+            let not_before = self.clock().now() + POSTPONED_PUSH_DELAY;
+            jobs::push_when_due(&mut *self.conn().await?, job, not_before).await
+        };
+        repeat_contended(|| answered(push())).await
     }
 }

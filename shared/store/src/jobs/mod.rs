@@ -35,7 +35,7 @@ pub use operate::{
 };
 pub use relay::{
     DueJob, WaitingJob, defer_push, list_by_tenant, list_by_tenant_after, list_by_tenant_from, list_deferred,
-    list_due, mark_pushed, push_again,
+    list_due, mark_pushed, push_again, push_when_due,
 };
 
 #[derive(sqlx::FromRow)]

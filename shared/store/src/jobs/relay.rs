@@ -156,6 +156,23 @@ pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> St
     Ok(())
 }
 
+/// Has a relay push the job when it is due, but not before `not_before`, if it waits. Of a job that does not wait, no lock is
+/// waited for.
+pub async fn push_when_due(conn: &mut Conn, id: JobId, not_before: DateTime<Utc>) -> StoreResult<()> {
+    let waiting: Option<IdRow> = sqlx::query_as("SELECT id FROM jobs WHERE id = ? AND state = 'queued'")
+        .bind(id.to_string())
+        .fetch_optional(&mut *conn)
+        .await?;
+    if waiting.is_some() {
+        sqlx::query("UPDATE jobs SET push_at = GREATEST(run_at, ?) WHERE id = ? AND state = 'queued'")
+            .bind(not_before)
+            .bind(id.to_string())
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Lists at most `limit` due jobs whose push was deferred until `deferred_until` or earlier. They are those that wait in Redis, or
 /// have just been enqueued.
 pub async fn list_deferred(
