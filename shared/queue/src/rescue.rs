@@ -130,7 +130,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, TimeDelta};
+    use chrono::{DateTime, TimeDelta, Utc};
     use flysk_domain::{Clock as _, ManualClock};
     use flysk_store::jobs::JobState;
     use serde::{Deserialize, Serialize};
@@ -163,17 +163,59 @@ mod tests {
         }
     }
 
+    /// Both functions that end an attempt panic.
+    #[derive(Serialize, Deserialize)]
+    struct Panicking;
+
+    impl Job for Panicking {
+        const KIND: &'static str = "test.panicking";
+        const POLICY: Policy = Policy::for_queue(QueueName::new("test"));
+        const TRIGGER: &'static str = "a test";
+        const DESCRIPTION: &'static str = "nothing";
+    }
+
+    impl JobHandler<()> for Panicking {
+        async fn handle(&self, _ctx: &JobContext, _app: &()) -> JobResult {
+            Ok(JobOutcome::Done)
+        }
+
+        async fn on_dead(&self, _unit: &mut UnitOfWork, _reason: &str, _app: &()) -> Result<(), JobError> {
+            panic!("the state of a dead job is broken")
+        }
+
+        async fn on_interrupted(
+            &self,
+            _unit: &mut UnitOfWork,
+            _started_at: DateTime<Utc>,
+            _app: &(),
+        ) -> Result<(), JobError> {
+            panic!("the state of an interrupted job is broken")
+        }
+    }
+
     #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
     async fn a_job_that_cannot_be_ended_delays_no_other_rescue(pool: MySqlPool) {
+        rescue_with_another::<Unburied>(pool).await;
+    }
+
+    /// The panic would end the rescuer's task: no job would be rescued by this process any more, nor by the next one that
+    /// finds the job.
+    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    async fn a_job_whose_end_panics_stops_no_rescuer(pool: MySqlPool) {
+        rescue_with_another::<Panicking>(pool).await;
+    }
+
+    /// Rescues a job of this kind, whose last attempt was abandoned and which cannot be ended, and then another one.
+    async fn rescue_with_another<J: JobHandler<()>>(pool: MySqlPool) {
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
-        let registry = Registry::default().with::<Unburied>();
+        let registry = Registry::default().with::<J>();
         let config = LeaseConfig { ttl: Duration::from_secs(12), renew_every: Duration::from_secs(3) };
         let executor = Executor::new(outbox, registry, Arc::new(()), "test".to_owned(), config);
-        let unburied = insert_job_with(&pool, &clock, Unburied::KIND, clock.now(), 1).await;
+        let unending = insert_job_with(&pool, &clock, J::KIND, clock.now(), 1).await;
         let other = insert_job(&pool, &clock, "test.other", clock.now()).await;
         // In this order their leases expire.
-        for id in [unburied, other] {
+        for id in [unending, other] {
             assert!(executor.claim(id).await.unwrap().is_some());
             clock.advance(TimeDelta::seconds(1));
         }
@@ -182,7 +224,7 @@ mod tests {
         let rescued = tokio::time::timeout(Duration::from_secs(8), executor.rescue_once()).await;
         assert_eq!(rescued.expect("the others wait for as long as a lease").unwrap(), 2);
         let mut states = Vec::new();
-        for id in [unburied, other] {
+        for id in [unending, other] {
             states.push(jobs::find(&mut pool.acquire().await.unwrap(), id).await.unwrap().unwrap().state);
         }
         assert_eq!(states, [JobState::Running, JobState::Queued], "the first is tried again later");

@@ -1,12 +1,14 @@
 //! Outcomes of attempts, stored in MySQL.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use flysk_store::jobs::{self, AttemptOutcome, EndedAttempt, Fence, Lease};
 use flysk_store::{Conn, StoreError, StoreResult, answered, repeat_contended};
+use futures::FutureExt as _;
 
-use super::{CONTENTION_RETRY_DELAY, Executor};
+use super::{CONTENTION_RETRY_DELAY, Executor, panic_text};
 use crate::context::JobContext;
 use crate::metrics;
 use crate::outcome::{JobError, JobOutcome, JobResult};
@@ -144,8 +146,8 @@ impl<App: Send + Sync + 'static> Executor<App> {
             return Err(StoreError::WrongState { what: "job" });
         }
         if let Some(entry) = self.registry.get(&lease.kind) {
-            let handled = (entry.on_dead)(lease.payload.clone(), &mut unit, reason, &self.app).await;
-            if let Err(error) = handled {
+            let handled = (entry.on_dead)(lease.payload.clone(), &mut unit, reason, &self.app);
+            if let Err(error) = catch_panic(handled).await {
                 return Err(StoreError::InvalidRow {
                     what: "state behind a dead job",
                     reason: error.to_string(),
@@ -189,7 +191,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
         else {
             return Ok(());
         };
-        (entry.on_interrupted)(lease.payload.clone(), &mut unit, started_at, &self.app).await?;
+        catch_panic((entry.on_interrupted)(lease.payload.clone(), &mut unit, started_at, &self.app)).await?;
         Ok(unit.commit().await?)
     }
 
@@ -204,6 +206,15 @@ impl<App: Send + Sync + 'static> Executor<App> {
             Ok(()) => tracing::info!("job released: the worker is stopping"),
             Err(error) => tracing::warn!(error = %error, "failed to release the job; its lease will expire"),
         }
+    }
+}
+
+/// The result of a handler's function that belongs to the end of an attempt. A panic is its error: it would end the task of
+/// the rescuer, which calls these functions for the jobs of all workers.
+async fn catch_panic(called: impl Future<Output = Result<(), JobError>>) -> Result<(), JobError> {
+    match AssertUnwindSafe(called).catch_unwind().await {
+        Ok(handled) => handled,
+        Err(panic) => Err(JobError::retry(format!("panicked: {}", panic_text(panic.as_ref())))),
     }
 }
 
