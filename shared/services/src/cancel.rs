@@ -2,11 +2,13 @@
 
 use flysk_domain::id::JobId;
 use flysk_domain::platform::mail::MailState;
+use flysk_jobs::flysense::activation::HandleUpdate;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
 use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_jobs::platform::panel::WriteExport;
 use flysk_queue::{Job as _, UnitOfWork};
 use flysk_store::admin::exports;
+use flysk_store::flysense::activation::updates;
 use flysk_store::platform::events::{self, EventState};
 use flysk_store::platform::mail;
 use flysk_store::{Contention, StoreError, StoreResult, jobs};
@@ -57,7 +59,8 @@ impl Contention for CancelError {
 /// Cancels a waiting job in `unit`; the caller commits.
 ///
 /// The effect of the job ends with it: the event of a cancelled delivery fails, so that the later events of its install do
-/// not wait for it, an export fails, and a notice by e-mail is not sent.
+/// not wait for it, and so does a messenger's update, for which the later ones of its dialogue would wait; an export fails,
+/// and a notice by e-mail is not sent.
 ///
 /// # Errors
 ///
@@ -105,6 +108,11 @@ async fn end_subject(unit: &mut UnitOfWork, id: JobId) -> StoreResult<()> {
         && let Some(event) = events::find(unit, delivery.event_id).await?
     {
         end_undelivered(unit, &event, EventState::Failed).await?;
+    }
+    if job.kind == HandleUpdate::KIND
+        && let Ok(handling) = HandleUpdate::deserialize(payload)
+    {
+        updates::finish(unit, handling.update_id, "failed").await?;
     }
     if job.kind == WriteExport::KIND
         && let Ok(export) = WriteExport::deserialize(payload)

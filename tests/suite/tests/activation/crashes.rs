@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use flysk_domain::trace::Trace;
 use flysk_jobs::flysense::activation::{Enable, FollowDeactivation, HandleUpdate, ReadUser};
+use flysk_services::cancel::cancel;
 use flysk_simulators::telegram::Device;
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::{JobRow, JobState};
@@ -135,10 +137,8 @@ async fn jobs_of_a_finished_activation_that_run_again_bind_and_activate_nothing_
     assert!(texts.last().unwrap().contains(ENABLED), "{texts:?}");
 }
 
-/// A contact is not handled before the link that was opened before it, even if its job runs first.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
-async fn updates_of_a_dialogue_are_handled_in_order(pool: MySqlPool) {
-    let app = TestApp::installed(pool).await;
+/// Opens a link and sends a contact; returns the jobs of the two updates, in this order.
+async fn open_link_and_send_contact(app: &TestApp) -> [JobRow; 2] {
     let link = app.link().await;
     app.telegram.state.open_link(ANNA, &link.telegram, Device::Phone).unwrap();
     app.telegram.state.send_card(ANNA, &flysk_simulators::telegram::Card::Own).unwrap();
@@ -146,7 +146,14 @@ async fn updates_of_a_dialogue_are_handled_in_order(pool: MySqlPool) {
     let mut updates: Vec<JobRow> =
         app.due().await.into_iter().filter(|job| job.kind == "activation.handle_update").collect();
     updates.sort_by_key(|job| job.id);
-    assert_eq!(updates.len(), 2);
+    updates.try_into().unwrap()
+}
+
+/// A contact is not handled before the link that was opened before it, even if its job runs first.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn updates_of_a_dialogue_are_handled_in_order(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let updates = open_link_and_send_contact(&app).await;
     app.executor.execute(updates[1].id).await.unwrap();
     assert_eq!(
         app.count("SELECT COUNT(*) FROM bot_updates WHERE state = 'new'").await,
@@ -156,4 +163,24 @@ async fn updates_of_a_dialogue_are_handled_in_order(pool: MySqlPool) {
     app.executor.execute(updates[0].id).await.unwrap();
     app.run_until_idle().await;
     assert_eq!(app.activation().await["install_status"], "active");
+}
+
+/// Otherwise the dialogue would be dead, and its updates would ask five times a second whether they may go on, until the
+/// cancelled one is deleted after two days.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_cancelled_update_does_not_hold_up_its_dialogue(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let [opened, _] = open_link_and_send_contact(&app).await;
+    let trace = Trace { correlation_id: "activation-test".to_owned(), traceparent: None };
+    let mut unit = app.executor.outbox().begin(trace).await.unwrap();
+    cancel(&mut unit, opened.id, "cancelled by an operator").await.unwrap();
+    unit.commit().await.unwrap();
+    app.run_until_idle().await;
+    for (statement, updates) in [
+        ("SELECT COUNT(*) FROM bot_updates WHERE state = 'new'", 0),
+        ("SELECT COUNT(*) FROM bot_updates WHERE state = 'failed'", 1),
+        ("SELECT COUNT(*) FROM bot_updates WHERE state = 'handled'", 1),
+    ] {
+        assert_eq!(app.count(statement).await, updates, "{statement}");
+    }
 }
