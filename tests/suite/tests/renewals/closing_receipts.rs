@@ -3,13 +3,15 @@
 use chrono::TimeDelta;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::money::Kopecks;
+use flysk_jobs::platform::subscriptions::SendClosingReceipt;
+use flysk_queue::Job as _;
 use flysk_services::subscriptions::{OperatorAct, OperatorError, ReceiptDecision, decide_receipt};
 use flysk_simulators::{Act, Script};
 use flysk_store::platform::invoice_payments::{self, ClosingReceipt, ReceiptState};
 use flysk_store::platform::subscriptions;
 use sqlx::MySqlPool;
 
-use super::harness::{GOOD_CARD, TestSubscriber};
+use super::harness::{GOOD_CARD, Rival, TestSubscriber};
 use super::late_money::{last_cancel, order_refund, refund};
 
 const SEND: &str = "/cashbox/SendClosingReceipt";
@@ -113,5 +115,20 @@ async fn a_refund_in_part_waits_while_the_closing_receipt_is_being_sent(pool: My
     subscriber.sandbox.advance(TimeDelta::minutes(3)).await.unwrap();
     let request = last_cancel(&subscriber);
     assert!(request.contains("\"PaymentMethod\":\"full_payment\""), "{request}");
+    subscriber.assert_sound().await;
+}
+
+/// A handler that runs again does not know the answer any more: the receipt would be left to an operator.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_registered_receipt_is_recorded_also_after_a_lost_race(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool.clone(), GOOD_CARD).await;
+    let first = subscriber.last_invoice().await;
+    let bank = &subscriber.sandbox.bank.control;
+    bank.script(Script::next(SEND, Act::Serve).held());
+    let rival = Rival::begin(&pool).await;
+    let rows = "SELECT id FROM invoice_receipts FOR UPDATE";
+    let lost = rival.defeat((bank, SEND), SendClosingReceipt::KIND, rows);
+    tokio::join!(subscriber.advance_to("2027-03-05", "12:00:00"), lost);
+    assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Sent, (1, 1)));
     subscriber.assert_sound().await;
 }

@@ -1,22 +1,29 @@
 //! A subscriber in a sandbox, and a bank that counts what it takes.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
 use flysk_domain::id::{InvoiceId, SubscriptionId, UserId};
 use flysk_domain::platform::subscriptions::{InvoiceState, Subscription, SubscriptionSettings};
 use flysk_queue::UnitOfWork;
 use flysk_sandbox::{Event, Options};
 use flysk_services::subscriptions::{Actor, unlink_card};
+use flysk_simulators::Control;
 use flysk_simulators::tbank::{ChargeScript, Payment};
 use flysk_store::Pool;
 use flysk_store::platform::invoice_payments::{self, Attempt};
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
-use flysk_suite::environment::{ADMIN, connect_as_in_production};
+use flysk_suite::environment::{ACCOUNT, ADMIN, connect_as_in_production};
 use flysk_suite::subscriber::Subscriber;
+use sqlx::{Connection as _, MySqlConnection};
 
 /// Test card that pays and can be charged.
 pub(crate) const GOOD_CARD: &str = "2200000000000004";
 /// Test card that pays on the form; charges of it are declined for lack of funds.
 pub(crate) const EMPTY_LATER: &str = "2200000000000087";
+
+/// Rows changed by a [`Rival`].
+const HEAVY_ROWS: u32 = 200;
 
 pub(crate) fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
@@ -180,5 +187,52 @@ impl TestSubscriber {
     /// Number of calls of a bank's method.
     pub(crate) fn calls(&self, method: &str) -> usize {
         self.sandbox.bank.control.calls_to("POST", &format!("/v2/{method}")).len()
+    }
+}
+
+/// Another transaction, heavy enough for the deadlock detection to roll back the worker's one.
+pub(crate) struct Rival {
+    pool: Pool,
+    conn: MySqlConnection,
+}
+
+impl Rival {
+    pub(crate) async fn begin(pool: &Pool) -> Self {
+        let mut conn = MySqlConnection::connect_with(&pool.connect_options()).await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut conn).await.unwrap();
+        for tag in 0..HEAVY_ROWS {
+            let heavy = "INSERT INTO flysense_tags (account_id, tag_key, text, uses, used_at)
+                         VALUES (?, ?, 'x', 1, NOW(6))";
+            sqlx::query(heavy).bind(ACCOUNT).bind(tag.to_string()).execute(&mut conn).await.unwrap();
+        }
+        Self { pool: pool.clone(), conn }
+    }
+
+    /// Rolls back the transaction in which a job of a kind records what the bank answered. The bank holds the job's request to
+    /// `path`, and `rows` locks what the job writes.
+    pub(crate) async fn defeat(mut self, (bank, path): (&Control, &str), kind: &str, rows: &'static str) {
+        wait_until(async || !bank.calls_to("POST", path).is_empty()).await;
+        let running = "SELECT id FROM jobs WHERE kind = ? AND state = 'running'";
+        let job: String = sqlx::query_scalar(running).bind(kind).fetch_one(&self.pool).await.unwrap();
+        sqlx::query(rows).fetch_all(&mut self.conn).await.unwrap();
+        bank.release();
+        wait_until(async || {
+            let unlocked = "SELECT id FROM jobs WHERE id = ? FOR UPDATE SKIP LOCKED";
+            let found: Option<String> =
+                sqlx::query_scalar(unlocked).bind(&job).fetch_optional(&self.pool).await.unwrap();
+            found.is_none()
+        })
+        .await;
+        let wanted = "UPDATE jobs SET units_begun = units_begun WHERE id = ?";
+        sqlx::query(wanted).bind(job).execute(&mut self.conn).await.unwrap();
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.conn).await.unwrap();
+    }
+}
+
+async fn wait_until(is_true: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(5);
+    while !is_true().await {
+        assert!(Instant::now() < deadline, "it does not happen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -20,6 +20,7 @@ use flysk_simulators::t_api::Behaviour;
 use flysk_simulators::{Act, Control, Script, s3};
 use sqlx::MySqlPool;
 
+use super::harness::Rival;
 use super::transfers::{Firm, SEND, STATEMENT};
 
 /// Everything that says where money is and what was written about it. What the bank calls an invoice is not in it.
@@ -231,6 +232,24 @@ async fn an_invoice_whose_worker_died_before_the_answer_is_not_sent_again(pool: 
     firm.pay(asked.amount.0, &asked.purpose);
     firm.advance_minutes(20).await;
     assert_eq!(firm.state().await, SubscriptionState::Active);
+    firm.assert_sound().await;
+}
+
+/// A handler that runs again does not know the answer any more: the invoice would be in doubt, without its link.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn what_the_bank_answered_is_recorded_also_after_a_lost_race(pool: MySqlPool) {
+    let firm = Firm::open(pool.clone()).await;
+    let asked = firm.ask().await;
+    let bank = &firm.bank.control;
+    bank.script(Script::next(SEND, Act::Serve).held());
+    let rival = Rival::begin(&pool).await;
+    let rows = "SELECT id FROM transfer_invoices FOR UPDATE";
+    let lost = rival.defeat((bank, SEND), SendTransferInvoice::KIND, rows);
+    tokio::join!(firm.subscriber.run_due(), lost);
+    let issued = firm.invoice(asked.id).await;
+    assert_eq!((issued.state, issued.error_code.as_deref()), (TransferInvoiceState::Issued, None));
+    assert!(issued.bank_invoice_id.is_some());
+    assert_eq!(bank.calls_to("POST", SEND).len(), 1);
     firm.assert_sound().await;
 }
 

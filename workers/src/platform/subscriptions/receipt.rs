@@ -12,9 +12,10 @@ use chrono::TimeDelta;
 use flysk_clients::tbank::TBankError;
 use flysk_domain::failure_action::FailureAction;
 use flysk_jobs::platform::subscriptions::SendClosingReceipt;
-use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
+use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
 use flysk_services::subscriptions::{begin_closing_receipt, left_to_close};
 use flysk_store::platform::invoice_payments::{self as store, ReceiptState};
+use flysk_store::repeat_contended;
 
 use crate::App;
 use crate::job_error::IntoJobError as _;
@@ -60,6 +61,8 @@ impl JobHandler<App> for SendClosingReceipt {
     }
 }
 
+/// What follows the bank's answer is repeated here and in [`end`], because a retried handler would not know the answer: the
+/// receipt would be left to a person.
 async fn on_failed(run: &JobContext, receipt: &store::ClosingReceipt, error: TBankError) -> JobResult {
     let code = error.refusal().map(|refusal| refusal.code.clone());
     match error.outcome() {
@@ -76,16 +79,23 @@ async fn on_failed(run: &JobContext, receipt: &store::ClosingReceipt, error: TBa
                 receipt.id = %receipt.id, invoice.id = %receipt.invoice_id, %error,
                 "the bank refused a closing receipt: it is sent again in a day"
             );
-            let mut unit = run.begin().await?;
-            let (code, again_at) = (code.as_deref().unwrap_or(NO_CODE), run.now() + REFUSED_RETRY_DELAY);
-            store::refuse_receipt(&mut unit, receipt.id, code, again_at, run.now()).await?;
-            run.done(unit).await
+            let code = code.as_deref().unwrap_or(NO_CODE);
+            let write = || async {
+                let (now, mut unit) = (run.now(), run.begin().await?);
+                let again_at = now + REFUSED_RETRY_DELAY;
+                store::refuse_receipt(&mut unit, receipt.id, code, again_at, now).await?;
+                run.done(unit).await
+            };
+            repeat_contended(write).await
         }
         FailureAction::Retry { .. } | FailureAction::Wait { .. } => {
-            let mut unit = run.begin().await?;
             let (from, to) = (ReceiptState::Sending, ReceiptState::Waiting);
-            store::mark_receipt(&mut unit, receipt.id, from, to, None, run.now()).await?;
-            unit.commit().await?;
+            let write = || async {
+                let mut unit = run.begin().await?;
+                store::mark_receipt(&mut unit, receipt.id, from, to, None, run.now()).await?;
+                Ok::<_, JobError>(unit.commit().await?)
+            };
+            repeat_contended(write).await?;
             Err(error.into_job_error())
         }
     }
@@ -100,7 +110,10 @@ async fn end(
     if to == ReceiptState::Unclear {
         metrics::counter!("flysk_closing_receipts_unclear_total").increment(1);
     }
-    let mut unit = run.begin().await?;
-    store::mark_receipt(&mut unit, receipt.id, ReceiptState::Sending, to, code, run.now()).await?;
-    run.done(unit).await
+    let write = || async {
+        let mut unit = run.begin().await?;
+        store::mark_receipt(&mut unit, receipt.id, ReceiptState::Sending, to, code, run.now()).await?;
+        run.done(unit).await
+    };
+    repeat_contended(write).await
 }

@@ -11,6 +11,7 @@ use flysk_domain::platform::transfers::TransferInvoiceState;
 use flysk_jobs::platform::transfers::{FetchTransferDocument, SendTransferInvoice};
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_store::platform::transfers::{self, TApiAccess, TransferInvoice};
+use flysk_store::repeat_contended;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::query::FIRST_QUERY_DELAY;
@@ -85,19 +86,23 @@ async fn send(
     bank.send_invoice(&request).await
 }
 
-/// The bank has the invoice.
+/// The bank has the invoice. What follows its answer is repeated here, because a retried handler would not know the answer.
 async fn issued(run: &JobContext, app: &App, invoice: &TransferInvoice, sent: &SentInvoice) -> JobResult {
     let link = app.keyring.seal(&sent.pdf_url, &aad::transfer_pdf_url(invoice.id));
     let link = link.map_err(|error| JobError::retry(format!("the key ring: {error}")))?;
-    let now = run.now();
-    let mut unit = run.begin().await?;
-    let ids = (sent.invoice_id.as_str(), link.as_str());
-    transfers::mark_issued(&mut unit, invoice.id, ids, now + FIRST_QUERY_DELAY, now).await?;
-    if app.config().storage.is_some() {
-        unit.enqueue(&FetchTransferDocument { transfer_invoice_id: invoice.id }).await?;
-    }
+    let write = || async {
+        let now = run.now();
+        let mut unit = run.begin().await?;
+        let ids = (sent.invoice_id.as_str(), link.as_str());
+        transfers::mark_issued(&mut unit, invoice.id, ids, now + FIRST_QUERY_DELAY, now).await?;
+        if app.config().storage.is_some() {
+            unit.enqueue(&FetchTransferDocument { transfer_invoice_id: invoice.id }).await?;
+        }
+        run.done(unit).await
+    };
+    let ended = repeat_contended(write).await?;
     count("sent");
-    run.done(unit).await
+    Ok(ended)
 }
 
 /// The bank refused, or did not answer.
@@ -105,30 +110,38 @@ async fn failed(run: &JobContext, invoice: &TransferInvoice, error: TApiError) -
     if !error.is_without_effect() {
         return end_in_doubt(run, invoice, "no_answer").await;
     }
+    let code = error.code();
     if error.outcome() == FailureAction::GiveUp {
         tracing::error!(
             transfer_invoice.id = %invoice.id, %error,
             "the bank does not take a transfer invoice: it is valid, but only we can send it"
         );
-        return end_in_doubt(run, invoice, &error.code()).await;
+        return end_in_doubt(run, invoice, &code).await;
     }
-    let mut unit = run.begin().await?;
-    transfers::record_refused_sending(&mut unit, invoice.id, &error.code(), run.now()).await?;
-    unit.commit().await?;
+    let write = || async {
+        let mut unit = run.begin().await?;
+        transfers::record_refused_sending(&mut unit, invoice.id, &code, run.now()).await?;
+        Ok::<_, JobError>(unit.commit().await?)
+    };
+    repeat_contended(write).await?;
     count("refused");
     Err(error.into_job_error())
 }
 
 /// The invoice is not sent again. It can be paid, and its document is ours.
 async fn end_in_doubt(run: &JobContext, invoice: &TransferInvoice, code: &str) -> JobResult {
-    let mut unit = run.begin().await?;
-    transfers::record_sending_error(&mut unit, invoice.id, code, run.now()).await?;
+    let write = || async {
+        let mut unit = run.begin().await?;
+        transfers::record_sending_error(&mut unit, invoice.id, code, run.now()).await?;
+        run.done(unit).await
+    };
+    let ended = repeat_contended(write).await?;
     count("in_doubt");
     tracing::warn!(
         transfer_invoice.id = %invoice.id, code,
         "it is unknown whether the bank sent a transfer invoice: it is not sent again"
     );
-    run.done(unit).await
+    Ok(ended)
 }
 
 fn count(outcome: &'static str) {
