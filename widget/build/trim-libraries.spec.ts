@@ -29,6 +29,10 @@ describe('trimmed libraries', () => {
 
   it('are not used for what was taken out of them', () => {
     expect(() => refuseTakenOut('import { vModelText as _vModelText } from "vue"', 'Field.vue')).toThrow('Field.vue uses vModelText')
+    const list = (flag: string): string => `_createElementBlock(_Fragment, null, _renderList(calls, (call) => call), ${flag})`
+    expect(() => refuseTakenOut(list('256 /* UNKEYED_FRAGMENT */'), 'List.vue')).toThrow('List.vue uses v-for without a key')
+    expect(() => refuseTakenOut(list('256'), 'List.vue')).toThrow('List.vue uses v-for without a key')
+    expect(() => refuseTakenOut(list('128'), 'List.vue')).not.toThrow()
     expect(() => refuseTakenOut('import { ref, transition } from "vue"', 'Field.vue')).not.toThrow()
   })
 })

@@ -20,9 +20,14 @@ const TRIMS: Trim[] = [
       'Store.prototype.registerModule', 'Store.prototype.unregisterModule', 'Store.prototype.hasModule', 'Store.prototype.hotUpdate',
       'ModuleCollection.prototype.update', 'ModuleCollection.prototype.unregister', 'ModuleCollection.prototype.isRegistered',
       'Module.prototype.removeChild', 'Module.prototype.hasChild', 'Module.prototype.update',
-      'registerAction', 'registerGetter', 'makeLocalGetters', 'resetStore', 'enableStrictMode',
+      'registerAction', 'registerGetter', 'makeLocalGetters', 'resetStore', 'enableStrictMode', 'Module.prototype.forEachAction',
+      'Module.prototype.forEachGetter', 'Module.prototype.forEachChild',
     ],
-    replaced: [[/scope\.run\(function \(\) \{[\s\S]*?\n {2}\}\);/, '']],
+    replaced: [
+      [/scope\.run\(function \(\) \{[\s\S]*?\n {2}\}\);/, ''],
+      [/\n {2}module\.forEach(?:Action|Getter|Child)\([\s\S]*?\n {2}\}\);/g, ''],
+      ['dispatch: noNamespace ? store.dispatch :', 'dispatch: true ? null :'],
+    ],
   },
   {
     // No middleware. `src/api/client.ts` writes parameters and bodies itself.
@@ -53,7 +58,8 @@ const TRIMS: Trim[] = [
   },
   {
     // No directives of its own and no `v-model`, no `<Teleport>`, `<Suspense>`, `<KeepAlive>` and `<Transition>`, no asynchronous components, no
-    // custom elements, nothing that an application registers except what it provides, no rendering on a server.
+    // custom elements, nothing that an application registers except what it provides, no rendering on a server. Nothing static is hoisted
+    // (`vite.config.ts`), and every `v-for` has a key.
     module: '@vue/runtime-core/dist/runtime-core.esm-bundler.js',
     unused: [
       'setTransitionHooks', 'getTransitionRoot', 'needTransition', 'isTeleport', 'isSuspense', 'isKeepAlive', 'isAsyncWrapper', 'invokeDirectiveHook',
@@ -71,13 +77,20 @@ const TRIMS: Trim[] = [
       ['const isAsyncSetup = isPromise(setupResult);', 'const isAsyncSetup = false;'],
       ['if (suspense && suspense.pendingBranch) {', 'if (false) {'],
       [/(?:\w+\.)+ce\b(?! =)/g, '(null)'],
+      ['event.startsWith("update:")', 'false'],
+      [/case Static:\s*if \(n1 == null\) \{\s*mountStaticNode[\s\S]*?break;/, ''],
+      ['if (type === Static) {', 'if (false) {'],
+      ['if (patchFlag & 256) {', 'if (false) {'],
     ],
   },
   {
-    // No custom elements.
+    // No custom elements, and nothing static: see above.
     module: '@vue/runtime-dom/dist/runtime-dom.esm-bundler.js',
     unused: ['shouldSetAsPropForVueCE'],
-    replaced: [[/el\._isVueCE &&/g, 'false &&']],
+    replaced: [
+      [/el\._isVueCE &&/g, 'false &&'],
+      [/insertStaticContent\([^)]*\) \{[\s\S]*?\n {2}\}/, ''],
+    ],
   },
   {
     // Templates show texts and numbers, no objects. Styles are objects, and are not compared by their content.
@@ -103,10 +116,13 @@ export function trimLibraries(): Plugin {
 /** What compiled components import for the features that were taken out of Vue. */
 const TAKEN_OUT = /\b_?(withDirectives|vModel\w+|vShow|Transition|TransitionGroup|Teleport|KeepAlive|Suspense|defineAsyncComponent|defineCustomElement|withAsyncContext)\b/
 
+/** What a compiled `v-for` without a key ends with: its flag. */
+const WITHOUT_KEY = /,\s*256\s*(\/\*[^*]*\*\/\s*)?\)/
+
 /** Fails the build if a component uses what was taken out. */
 export function refuseTakenOut(code: string, id: string): void {
-  const found = TAKEN_OUT.exec(code)
-  if (found) throw new Error(`${id} uses ${found[1]}, which build/trim-libraries.ts takes out of Vue`)
+  const found = WITHOUT_KEY.test(code) ? 'v-for without a key' : TAKEN_OUT.exec(code)?.[1]
+  if (found) throw new Error(`${id} uses ${found}, which build/trim-libraries.ts takes out of Vue`)
 }
 
 /** A module's code without what is taken out of it. */
