@@ -20,12 +20,15 @@ function app() {
 async function answer(loaded: ReturnType<typeof app> | null): Promise<void> {
   const last = asked.pop()!
   if (loaded) last.done({ start: () => loaded })
-  else last.failed(new Error('not found'))
+  else last.failed(Object.assign(new Error('not found'), { requireModules: ['/widgets/flysense/vendor.js'] }))
   await Promise.resolve()
   await Promise.resolve()
 }
 
-afterEach(() => asked.splice(0))
+afterEach(() => {
+  asked.splice(0)
+  delete window.requirejs
+})
 
 describe('script.js', () => {
   it('answers amoCRM at once, or init and bind_actions never run', () => {
@@ -55,9 +58,13 @@ describe('script.js', () => {
   })
 
   it('tries again at the next callback after a failed load', async () => {
+    const undef = vi.fn()
+    window.requirejs = { undef }
     const { callbacks } = build()
     callbacks.init()
     await answer(null)
+    // The loader would repeat the failures that it keeps.
+    expect(undef.mock.calls.flat()).toEqual([expect.stringMatching(/\/app-[\d.]+\.js$/), '/widgets/flysense/vendor.js'])
     callbacks.advancedSettings()
     const loaded = app()
     await answer(loaded)

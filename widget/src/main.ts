@@ -18,7 +18,13 @@ export default function Widget(this: HostWidget): void {
   let waiting: ((app: FlysenseApp) => void)[] = []
 
   function loadPart(name: string): Promise<unknown> {
-    return new Promise((resolve, reject) => load([`${folder(host)}/${name}-${__WIDGET_VERSION__}.js`], resolve, reject))
+    const address = `${folder(host)}/${name}-${__WIDGET_VERSION__}.js`
+    return new Promise((resolve, reject) => {
+      load([address], resolve, (error) => {
+        forget(address, error)
+        reject(error)
+      })
+    })
   }
 
   function withApp(act: (app: FlysenseApp) => void): void {
@@ -61,6 +67,15 @@ export default function Widget(this: HostWidget): void {
       app?.leave()
     },
   }
+}
+
+/**
+ * Lets the next question load a part again. RequireJS keeps a failure for as long as the page lives, also that of a file that the
+ * part itself needs, and would answer with it at once.
+ */
+function forget(address: string, error: unknown): void {
+  const failed = (error as { requireModules?: string[] } | null)?.requireModules ?? []
+  for (const id of new Set([address, ...failed])) window.requirejs?.undef?.(id)
 }
 
 /** Address of the widget's folder, without a slash at its end. */

@@ -1,7 +1,9 @@
 // @vitest-environment node
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import manifest from '../manifest.json'
@@ -20,9 +22,14 @@ interface BuiltWidget {
 }
 
 const require = createRequire(import.meta.url)
-const { JSDOM } = require('jsdom') as { JSDOM: new (html: string, options: object) => { window: PageWindow } }
+const { JSDOM, VirtualConsole } = require('jsdom') as {
+  JSDOM: new (html: string, options: object) => { window: PageWindow }
+  VirtualConsole: new () => object
+}
 
 type PageWindow = Window & typeof globalThis & { jQuery: JQueryStatic; define: unknown; eval(code: string): void }
+
+type LoaderWindow = PageWindow & { requirejs(names: string[], done: (module: never) => void, failed: (error: unknown) => void): void }
 
 const notes = ['n1', 'p1', 'd1'].map(note).join('')
 const { window } = new JSDOM(`<div class="js-notes">${notes}</div><form><div class="widget_settings_block__fields"></div></form>`, {
@@ -143,5 +150,34 @@ describe('the built widget', () => {
     await shown('.flysense-pay', 'Оплатить · 77 ₽')
     widget.callbacks.destroy()
     expect(document.querySelector('.flysense-page')).toBeNull()
+  })
+
+  it.each(['app', 'vendor'])('is loaded by the next callback if %s could not be loaded', async (part) => {
+    const asked: string[] = []
+    const server = createServer(({ url }, answer) => {
+      const file = new URL(url!, 'http://page').pathname.split('/').pop()!
+      asked.push(file)
+      answer.statusCode = file.startsWith(part) && asked.filter((name) => name === file).length === 1 ? 503 : 200
+      answer.end(answer.statusCode === 200 ? readFileSync(join(folder, file)) : '')
+    }).listen(0, '127.0.0.1')
+    await new Promise((listening) => server.once('listening', listening))
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const loading = { runScripts: 'dangerously', resources: 'usable', pretendToBeVisual: true, virtualConsole: new VirtualConsole() }
+    const page = new JSDOM('', { url: `${address}/leads/detail/1`, ...loading }).window as LoaderWindow
+    Object.assign(page, { Request, Response, Headers })
+    page.eval(readFileSync(require.resolve('requirejs/require.js'), 'utf8'))
+    page.eval("define('jquery', [], () => () => {}); define('lib/components/base/modal', [], () => () => {})")
+    const Widget = await new Promise<{ new (): BuiltWidget; prototype: object }>((done, failed) => page.requirejs([`${address}/script.js`], done, failed))
+    Object.assign(Widget.prototype, { get_settings: () => ({ path: address }), i18n: () => ({}) })
+    const { callbacks } = new Widget()
+    callbacks.init()
+    const isLoaded = (): boolean => page.document.querySelector('link[data-flysense-styles]') !== null
+    await vi.waitFor(() => expect(asked.some((file) => file.startsWith(part))).toBe(true), 60_000)
+    await vi.waitFor(() => {
+      callbacks.init()
+      expect(isLoaded()).toBe(true)
+    }, 60_000)
+    page.close()
+    server.close()
   })
 })

@@ -77,5 +77,7 @@ declare global {
     APP?: AmocrmApp
     /** Deprecated name of `APP`. */
     AMOCRM?: AmocrmApp
+    /** amoCRM's loader of modules. Only as a whole it can forget a module. */
+    requirejs?: { undef?(id: string): void }
   }
 }
