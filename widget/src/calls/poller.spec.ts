@@ -80,6 +80,26 @@ describe('the poller', () => {
     expect(poll).toHaveBeenCalledTimes(1)
   })
 
+  it('is not ended by an answer or a refusal of what was polled before', async () => {
+    const answers: ((end: 'done' | 'refused') => void)[] = []
+    const poll = vi.fn(
+      () =>
+        new Promise<PollResult>((resolve, reject) => {
+          answers.push((end) => (end === 'done' ? resolve({ isPending: false, hasNews: false }) : reject(new ApiProblem(404, 'not_found'))))
+        }),
+    )
+    const poller = new Poller(document, poll, vi.fn())
+    poller.start()
+    for (const end of ['done', 'refused'] as const) {
+      await vi.advanceTimersByTimeAsync(POLL_DELAYS.first)
+      poller.stop()
+      poller.start()
+      answers.pop()!(end)
+    }
+    await vi.advanceTimersByTimeAsync(POLL_DELAYS.first)
+    expect(poll).toHaveBeenCalledTimes(3)
+  })
+
   it('stops at a refusal and goes on more slowly after a failure', async () => {
     const refused = vi.fn(async () => Promise.reject(new ApiProblem(403, 'install_not_active')))
     const told = vi.fn()

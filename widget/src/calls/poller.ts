@@ -32,6 +32,8 @@ export class Poller {
   private isRunning = false
   private delay: number
   private newsAt = 0
+  /** Counts starts after an end: a poll that began before does not decide about what was started since. */
+  private round = 0
 
   constructor(
     private readonly document: Document,
@@ -44,12 +46,13 @@ export class Poller {
     this.delay = delays.first
   }
 
-  /** Starts polling, or returns to the first delay if it runs. */
-  start(): void {
-    this.delay = this.delays.first
+  /** Starts polling, or returns to the first delay if it runs. The first poll comes not before `afterMs`, in milliseconds. */
+  start(afterMs = 0): void {
+    this.delay = Math.max(this.delays.first, afterMs)
     this.newsAt = Date.now()
     if (!this.isActive) {
       this.isActive = true
+      this.round += 1
       this.document.addEventListener('visibilitychange', this.onVisibility)
     }
     this.schedule()
@@ -85,14 +88,13 @@ export class Poller {
 
   private async run(): Promise<void> {
     this.isRunning = true
+    const { round } = this
     try {
       const result = await this.poll()
-      if (!result.isPending) this.stop()
-      this.adjust(result.hasNews)
+      if (round === this.round) this.take(result)
     } catch (error) {
       const problem = asProblem(error)
-      this.delay = Math.max(problem.retryAfterMs ?? 0, Math.min(this.delay * 2, this.delays.longest))
-      if (!problem.isTransient) this.stop()
+      if (round === this.round) this.backOff(problem)
       this.onProblem(problem)
     } finally {
       this.isRunning = false
@@ -100,7 +102,13 @@ export class Poller {
     this.schedule()
   }
 
-  private adjust(hasNews: boolean): void {
+  private backOff(problem: ApiProblem): void {
+    this.delay = Math.max(problem.retryAfterMs ?? 0, Math.min(this.delay * 2, this.delays.longest))
+    if (!problem.isTransient) this.stop()
+  }
+
+  private take({ isPending, hasNews }: PollResult): void {
+    if (!isPending) this.stop()
     if (hasNews) {
       this.newsAt = Date.now()
       this.delay = this.delays.first

@@ -27,42 +27,28 @@ export class CallService {
     this.poller = new Poller(document, () => this.poll(), (problem) => this.onProblem(problem), delays)
   }
 
-  /** Takes the records that the feed shows; unknown ones are looked up in one request. */
+  /**
+   * Takes the records that the feed shows; unknown ones are looked up in one request. The feed tells them at every change of the
+   * page: those that wait for a repetition are left to the poller, which keeps to the delays.
+   */
   see(recordIds: string[]): void {
-    for (const id of recordIds) if (!this.known.has(id)) this.fresh.add(id)
-    if (this.fresh.size > 0) void this.load()
+    const unseen = recordIds.filter((id) => !this.known.has(id) && !this.fresh.has(id))
+    if (unseen.length === 0) return
+    for (const id of unseen) this.fresh.add(id)
+    void this.load()
   }
 
   /** Asks for the transcription of a record. */
   async request(card: Card, recordId: string): Promise<void> {
-    change(this.store, 'setRequest', { recordId, request: { isSending: true, problem: null } })
-    const visit = this.visit
-    let problem: string | null = null
-    try {
-      const items = await this.api.request(card, [recordId])
-      if (visit !== this.visit) return
-      problem = items.find((item) => item.record_id === recordId)?.problem ?? null
-      this.take(items)
-    } catch (error) {
-      const found = asProblem(error)
-      problem = found.code
-      this.onProblem(found)
-    }
-    change(this.store, 'setRequest', { recordId, request: { isSending: false, problem } })
+    await this.send(recordId, () => this.api.request(card, [recordId]))
   }
 
-  async cancel(record: CallRecord): Promise<void> {
-    const { record_id: recordId, transcription } = record
+  async cancel({ record_id: recordId, transcription }: CallRecord): Promise<void> {
     if (!transcription) return
-    try {
-      const cancelled = await this.api.cancel(transcription.id)
-      change(this.store, 'putTranscription', cancelled)
-      await this.refresh([recordId])
-    } catch (error) {
-      const problem = asProblem(error)
-      change(this.store, 'setRequest', { recordId, request: { isSending: false, problem: problem.code } })
-      this.onProblem(problem)
-    }
+    await this.send(recordId, async () => {
+      change(this.store, 'putTranscription', await this.api.cancel(transcription.id))
+      return (await this.api.lookUp([recordId])).items ?? []
+    })
   }
 
   /** Looks up everything again: after access came back. */
@@ -86,31 +72,64 @@ export class CallService {
     this.poller.stop()
   }
 
+  /** Sends what the user asks for a record, one thing at a time. Of an answer for a card that was left only the loss of access counts. */
+  private async send(recordId: string, ask: () => Promise<CallRecord[]>): Promise<void> {
+    if (this.store.state.requests[recordId]?.isSending) return
+    change(this.store, 'setRequest', { recordId, request: { isSending: true, problem: null } })
+    const visit = this.visit
+    let problem: string | null = null
+    try {
+      const items = await ask()
+      if (visit !== this.visit) return
+      problem = items.find((item) => item.record_id === recordId)?.problem ?? null
+      this.take(items)
+    } catch (error) {
+      const found = asProblem(error)
+      problem = found.code
+      this.onProblem(found)
+      if (visit !== this.visit) return
+    }
+    change(this.store, 'setRequest', { recordId, request: { isSending: false, problem } })
+  }
+
   private async load(): Promise<void> {
+    try {
+      await this.lookUpFresh()
+    } catch (error) {
+      const problem = asProblem(error)
+      this.onProblem(problem)
+      // The poller repeats what has no answer yet.
+      if (problem.isTransient) this.poller.start(problem.retryAfterMs ?? 0)
+    }
+  }
+
+  /** Looks up the records that were not looked up yet. Throws the problem. */
+  private async lookUpFresh(): Promise<void> {
     if (this.isLoading || this.store.state.access.phase === 'blocked') return
     this.isLoading = true
     try {
-      while (this.fresh.size > 0) {
-        const ids = [...this.fresh].slice(0, LOOKUP_LIMIT)
-        await this.refresh(ids)
-        for (const id of ids) {
-          this.known.add(id)
-          this.fresh.delete(id)
-        }
-      }
-    } catch (error) {
-      this.onProblem(asProblem(error))
-      // The poller repeats what has no answer yet.
-      if (asProblem(error).isTransient) this.poller.start()
+      while (this.fresh.size > 0) await this.lookUpNext()
     } finally {
       this.isLoading = false
     }
   }
 
-  private async refresh(ids: string[]): Promise<void> {
+  private async lookUpNext(): Promise<void> {
+    const ids = [...this.fresh].slice(0, LOOKUP_LIMIT)
     const visit = this.visit
-    const { items } = await this.api.lookUp(ids)
-    if (visit === this.visit) this.take(items ?? [])
+    try {
+      const { items } = await this.api.lookUp(ids)
+      // The card that was entered meanwhile may show the same calls: they are fresh again.
+      if (visit !== this.visit) return
+      this.take(items ?? [])
+    } catch (error) {
+      if (visit === this.visit) throw error
+      return
+    }
+    for (const id of ids) {
+      this.known.add(id)
+      this.fresh.delete(id)
+    }
   }
 
   private take(items: CallRecord[]): void {
@@ -120,7 +139,11 @@ export class CallService {
   }
 
   private async poll(): Promise<PollResult> {
-    if (this.fresh.size > 0) await this.load()
+    await this.lookUpFresh().catch((error: unknown) => {
+      // What the server refuses for some records ends nothing for the others.
+      const problem = asProblem(error)
+      if (problem.isTransient || problem.isBlocking) throw problem
+    })
     const pending = this.pendingIds()
     if (pending.length === 0) return { isPending: this.fresh.size > 0, hasNews: false }
     const key = pending.join()
