@@ -3,13 +3,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import ru from '../../i18n/ru.json'
 import type { AccountApi } from '../api/account'
 import { ApiProblem } from '../api/problem'
-import type { OccupiedSeat, Purchase, TopUpLimits } from '../api/types'
+import type { CallStatistics, OccupiedSeat, Purchase, TopUpLimits } from '../api/types'
 import { CONTEXT_KEY, type Context } from '../context'
 import type { Host } from '../host/host'
 import { Preferred } from '../host/preferred'
 import { Texts } from '../host/texts'
 import { change, createAppStore, STORE_KEY } from '../store'
 import SeatList from './SeatList.vue'
+import StatisticsPanel from './StatisticsPanel.vue'
 import TopUpPanel from './TopUpPanel.vue'
 import { usePurchase } from './usePurchase'
 
@@ -33,6 +34,7 @@ const buy = vi.fn<AccountApi['buy']>()
 const ask = vi.fn<AccountApi['purchase']>()
 const limits = vi.fn<AccountApi['topUpLimits']>()
 const seats = vi.fn<AccountApi['seats']>()
+const statistics = vi.fn<AccountApi['statistics']>()
 const freeSeat = vi.fn<AccountApi['freeSeat']>()
 const onProblem = vi.fn()
 const flycoinsPage = vi.fn<Context['flycoinsPage']>()
@@ -53,7 +55,7 @@ function open(): Tab {
 
 function mount(component: Component): HTMLElement {
   const host = { document, window: { open, crypto: window.crypto }, language: 'ru', texts: (section: string) => sections[section] ?? {} } as unknown as Host
-  const accountApi = { buy, purchase: ask, topUpLimits: limits, packages: async () => [], seats, freeSeat } as unknown as AccountApi
+  const accountApi = { buy, purchase: ask, topUpLimits: limits, packages: async () => [], seats, freeSeat, statistics } as unknown as AccountApi
   const context = { host, accountApi, texts: new Texts(host), onProblem, flycoinsPage, preferred: new Preferred(undefined, '1') } as unknown as Context
   const element = document.createElement('div')
   app = createApp(component)
@@ -171,6 +173,48 @@ describe('a purchase', () => {
   })
 })
 
+describe('a purchase whose form was closed', () => {
+  it('still leads its tab to the bank, and is asked for no longer', async () => {
+    ask.mockResolvedValueOnce(NEW).mockResolvedValueOnce(NEW).mockResolvedValue(AWAITING)
+    const { begin, stop } = purchaseOf()
+    const ordered = begin(ORDER, EMAIL)
+    stop()
+    await ordered
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(tabs[0]?.location.href).toBe(FORM)
+    expect(ask).toHaveBeenCalledTimes(3)
+  })
+
+  it('is not asked for after the bank has the tab', async () => {
+    ask.mockResolvedValue(AWAITING)
+    const { begin, stop } = purchaseOf()
+    const ordered = begin(ORDER, EMAIL)
+    stop()
+    await ordered
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(ask).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('the statistics', () => {
+  const spent = (calls: number) => ({ items: [], totals: { calls, seconds_billed: 60, charged_micro: 0 } }) as unknown as CallStatistics
+
+  it('are those of the chosen period, also if a former answer comes later', async () => {
+    const answers: ((found: CallStatistics) => void)[] = []
+    statistics.mockImplementation(() => new Promise((done) => answers.push(done)))
+    const element = mount(StatisticsPanel)
+    element.querySelectorAll('button')[2]?.click()
+    await nextTick()
+    expect(statistics.mock.calls.map(([period]) => period)).toEqual(['day', 'month'])
+    answers[1]?.(spent(300))
+    answers[0]?.(spent(7))
+    await vi.advanceTimersByTimeAsync(0)
+    await nextTick()
+    expect(element.textContent).toContain('300 звонков')
+    expect(element.textContent).not.toContain('7 звонков')
+  })
+})
+
 describe('the top-up', () => {
   const LIMITS = { min_kopecks: 10_000, max_kopecks: 100_000_000, step_kopecks: 100 }
 
@@ -205,6 +249,23 @@ describe('the top-up', () => {
     await nextTick()
     expect(tabs[1]?.close).toHaveBeenCalled()
     expect(element.querySelector('[role=alert]')?.textContent).toBe(ru.problems.other)
+  })
+
+  it.each(['имя@пример.рф', 'a@@b.ru', 'a,b@c.ru', 'a@b_c.ru', `${'x'.repeat(60)}@flysk.ru`])('does not order with an address that takes no receipt: %s', async (address) => {
+    const element = await mountFor({})
+    const pay = async (text: string): Promise<void> => {
+      const field = element.querySelector<HTMLInputElement>('input[type=email]')!
+      field.value = text
+      field.dispatchEvent(new Event('input'))
+      element.querySelector<HTMLElement>('.flysense-pay')?.click()
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    await pay(address)
+    expect(buy).not.toHaveBeenCalled()
+    expect(element.querySelector('[role=alert]')?.textContent).toBe(ru.top_up.email_needed)
+    ask.mockResolvedValue(PAID)
+    await pay("o'neil+buh@mail.flysk-1.ru")
+    expect(buy).toHaveBeenCalledTimes(1)
   })
 
   it('offers no invoice if the seller takes no transfers', async () => {

@@ -17,6 +17,8 @@ export function usePurchase(onPaid: () => void) {
   /** Tab that was opened by the click: browsers refuse one that opens later. */
   let tab: Window | null = null
   let id = ''
+  /** Whether the form is gone: then the purchase is followed until its tab shows the bank's form, and no longer. */
+  let isGone = false
   /** An order of which nothing is known yet is sent again with its key, so that it is not made twice. */
   let unanswered: { order: string; key: string } | null = null
 
@@ -54,7 +56,7 @@ export function usePurchase(onPaid: () => void) {
       onPollProblem(found)
       if (!found.isTransient) return
     }
-    poller.start()
+    if (!isGone || tab) poller.start()
   }
 
   async function poll(): Promise<PollResult> {
@@ -76,7 +78,7 @@ export function usePurchase(onPaid: () => void) {
     }
     if (found.state === 'failed') closeTab()
     if (found.state === 'paid' && hasNews) onPaid()
-    return { isPending: !found.settled, hasNews }
+    return { isPending: !found.settled && (!isGone || tab !== null), hasNews }
   }
 
   function onPollProblem(found: ApiProblem): void {
@@ -100,7 +102,13 @@ export function usePurchase(onPaid: () => void) {
   const paymentUrl = computed(() => purchase.value?.payment_url ?? null)
   const failure = computed(() => problem.value ?? purchase.value?.failure ?? null)
   const label = computed(() => purchase.value?.label ?? null)
-  return { begin, stop: () => poller.stop(), isBusy, paymentUrl, failure, label }
+
+  function stop(): void {
+    isGone = true
+    if (!tab) poller.stop()
+  }
+
+  return { begin, stop, isBusy, paymentUrl, failure, label }
 }
 
 /** A random idempotency key. `crypto.randomUUID` is missing on pages without https. */
