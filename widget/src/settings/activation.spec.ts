@@ -116,4 +116,15 @@ describe('the activation', () => {
     expect(create).toHaveBeenCalledTimes(2)
     expect(element.querySelector('a')).not.toBeNull()
   })
+
+  it('is not asked for after its window was closed', async () => {
+    let answer: (found: Activation) => void = () => undefined
+    ask.mockReturnValueOnce(new Promise((done) => (answer = done))).mockResolvedValue(stateOf('waiting'))
+    await show()
+    app?.unmount()
+    app = undefined
+    answer(stateOf('waiting'))
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(ask).toHaveBeenCalledTimes(1)
+  })
 })

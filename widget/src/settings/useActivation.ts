@@ -20,7 +20,11 @@ export function useActivation() {
   /** Whether no messenger is connected on the server. */
   const isUnsupported = ref(false)
   const poller = new Poller(host.document, poll, (found) => onProblem(found), DELAYS)
-  onScopeDispose(() => poller.stop())
+  let isGone = false
+  onScopeDispose(() => {
+    isGone = true
+    poller.stop()
+  })
 
   async function attempt(act: () => Promise<void>): Promise<void> {
     isBusy.value = true
@@ -38,19 +42,24 @@ export function useActivation() {
   }
 
   const load = (): Promise<void> => attempt(async () => {
-    if ((await poll()).isPending) poller.start()
+    if ((await poll()).isPending) follow()
   })
 
   const create = (): Promise<void> => attempt(async () => {
     link.value = await accountApi.createActivationLink()
     await poll()
-    poller.start()
+    follow()
   })
 
   const unbind = (id: string): Promise<void> => attempt(async () => {
     await accountApi.unbind(id)
     await poll()
   })
+
+  /** Nobody waits for an answer that comes after the window was closed. */
+  function follow(): void {
+    if (!isGone) poller.start()
+  }
 
   async function poll(): Promise<{ isPending: boolean; hasNews: boolean }> {
     const found = await accountApi.activation()
