@@ -17,6 +17,8 @@ use crate::workspace;
 
 /// Interval of checking a child process.
 const POLL_INTERVAL: Duration = Duration::from_millis(30);
+/// Time to end for processes that a failure of xtask leaves behind.
+const DROP_GRACE: Duration = Duration::from_secs(30);
 
 /// Number of stop signals that this process has received.
 static STOP_REQUESTS: AtomicUsize = AtomicUsize::new(0);
@@ -107,6 +109,15 @@ impl ProcessGroup {
     fn signal(&self, signal: Signal) {
         if let Some(group) = pid(self.child.id()) {
             let _gone = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for ProcessGroup {
+    /// A failure between two steps, such as a stop signal, leaves no process behind: the terminal does not reach the group.
+    fn drop(&mut self) {
+        if matches!(self.try_wait(), Ok(None)) {
+            let _best_effort = self.stop(DROP_GRACE);
         }
     }
 }
