@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{prepare, with_services};
 use crate::services::{Database, Durability, Private};
-use crate::tools::{self, MYSQLCLIENT_HEADERS, NODE, POSTGRES, PYTHON, SOX, WRK};
+use crate::tools::{self, MYSQLCLIENT_HEADERS, NODE, POSTGRES, PYTHON_VENV, SOX, WRK};
 use crate::{process, workspace};
 
 /// Packages and their executables that run in the benchmarks.
@@ -31,7 +31,7 @@ const BESIDE: &str = "--beside";
 pub fn run(args: &[String]) -> Result<ExitStatus> {
     prepare()?;
     // Tools of comparison; the rows of a missing tool are left out.
-    tools::install(&[&SOX, &NODE, &POSTGRES, &WRK, &PYTHON, &MYSQLCLIENT_HEADERS]);
+    tools::install(&[&SOX, &NODE, &POSTGRES, &WRK, &PYTHON_VENV, &MYSQLCLIENT_HEADERS]);
     let args = with_earlier_build(args)?;
     let built = BUILT.into_iter().flat_map(|(package, binary)| ["-p", package, "--bin", binary]);
     process::check("the build", workspace::cargo(["build", "--release"]).args(built))?;

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use super::{prepare, sdks, test};
 use crate::services::Database;
 use crate::test_summary::TestSummary;
-use crate::tools::{self, JAVA, JAVAC, Node, PYTHON};
+use crate::tools::{self, JAVA, JAVAC, Node, PYTHON_VENV};
 use crate::{process, workspace};
 
 /// Variable with the directory of the clients, for the test that runs them.
@@ -48,7 +48,7 @@ pub(super) fn directory() -> PathBuf {
 
 /// Generates and compiles the clients, and builds the SDKs.
 fn generate() -> Result<()> {
-    tools::require(&[&PYTHON, &JAVA, &JAVAC])?;
+    tools::require(&[&PYTHON_VENV, &JAVA, &JAVAC])?;
     let node = Node::require()?;
     let all = directory();
     fs::create_dir_all(&all).with_context(|| all.display().to_string())?;
@@ -65,7 +65,7 @@ pub(super) struct Venv(PathBuf);
 impl Venv {
     /// The environment in a directory, with these packages.
     pub(super) fn install(directory: PathBuf, requirements: &Path) -> Result<Self> {
-        let python = PYTHON.find().context("Python 3 is not found any more")?;
+        let python = PYTHON_VENV.find().context("Python 3 is not found any more")?;
         let venv = Self(directory);
         if !venv.program("pip").is_file() {
             let mut make = Command::new(python);

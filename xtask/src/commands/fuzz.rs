@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::{build_product, prepare, with_services};
 use crate::services::{Database, Durability, Private};
-use crate::tools::{self, PYTHON};
+use crate::tools::{self, PYTHON_VENV};
 use crate::{process, workspace};
 
 /// The release that the hooks of this repository support.
@@ -36,15 +36,13 @@ fn send(schemathesis: PathBuf, args: &[String]) -> Result<ExitStatus> {
 
 /// The executable in a virtual environment under `target`; installs it if missing.
 fn schemathesis() -> Result<PathBuf> {
-    tools::require(&[&PYTHON])?;
-    let python = PYTHON.find().context("Python 3 is not found any more")?;
+    tools::require(&[&PYTHON_VENV])?;
+    let python = PYTHON_VENV.find().context("Python 3 is not found any more")?;
     let venv = workspace::target().join("fuzz-api").join("venv");
     let (pip, executable) = (venv.join("bin").join("pip"), venv.join("bin").join("schemathesis"));
     if !pip.is_file() {
         let mut make = Command::new(python);
-        process::check("python3 -m venv", make.args(["-m", "venv"]).arg(&venv)).context(
-            "cannot create a Python virtual environment (Debian, Ubuntu: sudo apt-get install python3-venv)",
-        )?;
+        process::check("python3 -m venv", make.args(["-m", "venv"]).arg(&venv))?;
     }
     let mut install = Command::new(&pip);
     install.args(["install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS]);

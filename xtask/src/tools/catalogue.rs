@@ -9,11 +9,18 @@ pub const MYSQL: Tool = Tool {
     executables: &["mariadbd", "mysqld"],
     packages: &[&["mariadb-server-core", "mariadb-client-core"], &["mariadb-server"]],
     otherwise: ", or set DATABASE_URL to a running server",
+    probe: None,
 };
 
 /// The system's MySQL besides a MariaDB. Never installed, because the packages conflict.
-pub const SYSTEM_MYSQLD: Tool =
-    Tool { name: "MySQL", variable: None, executables: &["mysqld"], packages: &[], otherwise: "" };
+pub const SYSTEM_MYSQLD: Tool = Tool {
+    name: "MySQL",
+    variable: None,
+    executables: &["mysqld"],
+    packages: &[],
+    otherwise: "",
+    probe: None,
+};
 
 /// Initializes MariaDB's data directory (MySQL's server does that itself).
 pub const MARIADB_INSTALL_DB: Tool = Tool {
@@ -22,6 +29,7 @@ pub const MARIADB_INSTALL_DB: Tool = Tool {
     executables: &["mariadb-install-db", "mysql_install_db"],
     packages: MYSQL.packages,
     otherwise: MYSQL.otherwise,
+    probe: None,
 };
 
 /// The library with which MariaDB servers form a cluster.
@@ -31,6 +39,7 @@ pub const GALERA: Tool = Tool {
     executables: &["libgalera_smm.so"],
     packages: &[&["galera-4"]],
     otherwise: "",
+    probe: None,
 };
 
 /// Gives a node that joins a cluster the data of another node.
@@ -40,11 +49,18 @@ pub const WSREP_SST: Tool = Tool {
     executables: &["wsrep_sst_rsync"],
     packages: &[&["mariadb-server"]],
     otherwise: "",
+    probe: None,
 };
 
 /// Copies the data of a node.
-pub const RSYNC: Tool =
-    Tool { name: "rsync", variable: None, executables: &["rsync"], packages: &[&["rsync"]], otherwise: "" };
+pub const RSYNC: Tool = Tool {
+    name: "rsync",
+    variable: None,
+    executables: &["rsync"],
+    packages: &[&["rsync"]],
+    otherwise: "",
+    probe: None,
+};
 
 /// Unpacks another Debian release.
 pub const DEBOOTSTRAP: Tool = Tool {
@@ -53,6 +69,7 @@ pub const DEBOOTSTRAP: Tool = Tool {
     executables: &["debootstrap"],
     packages: &[&["debootstrap"]],
     otherwise: ", or set FLYSK_MYSQLD or FLYSK_VALKEY_SERVER to a server's executable",
+    probe: None,
 };
 
 /// Server of wake-ups, unless another one is selected.
@@ -62,6 +79,7 @@ pub const REDIS: Tool = Tool {
     executables: &["redis-server"],
     packages: &[&["redis-server"]],
     otherwise: ", or set REDIS_URL to a running server",
+    probe: None,
 };
 
 /// The system's Valkey. Never installed, because few releases have it; a missing one is unpacked.
@@ -71,6 +89,7 @@ pub const VALKEY: Tool = Tool {
     executables: &["valkey-server"],
     packages: &[],
     otherwise: "",
+    probe: None,
 };
 
 /// Decodes formats without a built-in decoder.
@@ -80,6 +99,7 @@ pub const FFMPEG: Tool = Tool {
     executables: &["ffmpeg"],
     packages: &[&["ffmpeg"]],
     otherwise: "",
+    probe: None,
 };
 
 /// Browser for the tests of hosted pages.
@@ -89,6 +109,7 @@ pub const CHROMIUM: Tool = Tool {
     executables: &["chromium", "chromium-browser", "google-chrome"],
     packages: &[&["chromium", "chromium-driver"], &["chromium-browser", "chromium-chromedriver"]],
     otherwise: "",
+    probe: None,
 };
 
 /// `WebDriver` of the browser.
@@ -98,6 +119,7 @@ pub const CHROMEDRIVER: Tool = Tool {
     executables: &["chromedriver"],
     packages: CHROMIUM.packages,
     otherwise: "",
+    probe: None,
 };
 
 /// Compiles libopus and the cryptographic libraries; links everything.
@@ -107,19 +129,38 @@ pub const CC: Tool = Tool {
     executables: &["cc"],
     packages: &[&["build-essential"]],
     otherwise: "",
+    probe: None,
 };
 
 /// Configures libopus.
-pub const CMAKE: Tool =
-    Tool { name: "CMake", variable: None, executables: &["cmake"], packages: &[&["cmake"]], otherwise: "" };
+pub const CMAKE: Tool = Tool {
+    name: "CMake",
+    variable: None,
+    executables: &["cmake"],
+    packages: &[&["cmake"]],
+    otherwise: "",
+    probe: None,
+};
 
 /// Builds libopus.
-pub const MAKE: Tool =
-    Tool { name: "make", variable: None, executables: &["make"], packages: &[&["make"]], otherwise: "" };
+pub const MAKE: Tool = Tool {
+    name: "make",
+    variable: None,
+    executables: &["make"],
+    packages: &[&["make"]],
+    otherwise: "",
+    probe: None,
+};
 
 /// Faster linker; optional.
-pub const MOLD: Tool =
-    Tool { name: "mold", variable: None, executables: &["mold"], packages: &[&["mold"]], otherwise: "" };
+pub const MOLD: Tool = Tool {
+    name: "mold",
+    variable: None,
+    executables: &["mold"],
+    packages: &[&["mold"]],
+    otherwise: "",
+    probe: None,
+};
 
 /// Comparison in the audio benchmarks; optional.
 pub const SOX: Tool = Tool {
@@ -128,11 +169,18 @@ pub const SOX: Tool = Tool {
     executables: &["sox"],
     packages: &[&["sox", "libsox-fmt-mp3"]],
     otherwise: "",
+    probe: None,
 };
 
 /// Runs the comparison in the queue benchmarks; optional.
-pub const NODE: Tool =
-    Tool { name: "Node.js", variable: None, executables: &["npm"], packages: &[&["npm"]], otherwise: "" };
+pub const NODE: Tool = Tool {
+    name: "Node.js",
+    variable: None,
+    executables: &["npm"],
+    packages: &[&["npm"]],
+    otherwise: "",
+    probe: None,
+};
 
 /// Database of the comparison in the queue benchmarks; optional.
 pub const POSTGRES: Tool = Tool {
@@ -141,16 +189,22 @@ pub const POSTGRES: Tool = Tool {
     executables: &["postgres"],
     packages: &[&["postgresql-15"]],
     otherwise: "",
+    probe: None,
 };
 
-/// Runs schemathesis.
+/// Runs generators and examples.
 pub const PYTHON: Tool = Tool {
-    name: "Python 3 with its venv module",
+    name: "Python 3",
     variable: Some("FLYSK_PYTHON"),
     executables: &["python3"],
     packages: &[&["python3", "python3-venv"]],
     otherwise: "",
+    probe: None,
 };
+
+/// Python for virtual environments. Debian has a part of Python's own library in another package than Python.
+pub const PYTHON_VENV: Tool =
+    Tool { name: "Python 3 with its venv module", probe: Some("import venv, ensurepip"), ..PYTHON };
 
 /// Compiles the database driver that Django recommends; without it the peer's is written in Python, which is slower.
 pub const MYSQLCLIENT_HEADERS: Tool = Tool {
@@ -159,11 +213,18 @@ pub const MYSQLCLIENT_HEADERS: Tool = Tool {
     executables: &["mariadb_config", "mysql_config"],
     packages: &[&["default-libmysqlclient-dev", "python3-dev", "pkg-config", "gcc"]],
     otherwise: "",
+    probe: None,
 };
 
 /// Runs OpenAPI Generator and its client.
-pub const JAVA: Tool =
-    Tool { name: "Java", variable: None, executables: &["java"], packages: JAVAC.packages, otherwise: "" };
+pub const JAVA: Tool = Tool {
+    name: "Java",
+    variable: None,
+    executables: &["java"],
+    packages: JAVAC.packages,
+    otherwise: "",
+    probe: None,
+};
 
 /// Compiles the client of OpenAPI Generator.
 pub const JAVAC: Tool = Tool {
@@ -172,8 +233,15 @@ pub const JAVAC: Tool = Tool {
     executables: &["javac"],
     packages: &[&["default-jdk-headless"], &["openjdk-17-jdk-headless"]],
     otherwise: "",
+    probe: None,
 };
 
 /// Load generator of the HTTP benchmarks.
-pub const WRK: Tool =
-    Tool { name: "wrk", variable: None, executables: &["wrk"], packages: &[&["wrk"]], otherwise: "" };
+pub const WRK: Tool = Tool {
+    name: "wrk",
+    variable: None,
+    executables: &["wrk"],
+    packages: &[&["wrk"]],
+    otherwise: "",
+    probe: None,
+};

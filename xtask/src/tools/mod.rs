@@ -14,8 +14,8 @@ use anyhow::{Result, bail};
 
 pub use catalogue::{
     CC, CHROMEDRIVER, CHROMIUM, CMAKE, DEBOOTSTRAP, FFMPEG, GALERA, JAVA, JAVAC, MAKE, MARIADB_INSTALL_DB,
-    MOLD, MYSQL, MYSQLCLIENT_HEADERS, NODE, POSTGRES, PYTHON, REDIS, RSYNC, SOX, SYSTEM_MYSQLD, VALKEY, WRK,
-    WSREP_SST,
+    MOLD, MYSQL, MYSQLCLIENT_HEADERS, NODE, POSTGRES, PYTHON, PYTHON_VENV, REDIS, RSYNC, SOX, SYSTEM_MYSQLD,
+    VALKEY, WRK, WSREP_SST,
 };
 pub use consent::{Consent, NO_INSTALL, decide_consent};
 pub use nextest::Nextest;
@@ -51,20 +51,31 @@ pub struct Tool {
     pub packages: &'static [&'static [&'static str]],
     /// Alternative to the installation, appended to the hint.
     pub otherwise: &'static str,
+    /// Program for the executable's option `-c` that fails if a part of the tool is missing; `None`: it has no parts.
+    pub probe: Option<&'static str>,
 }
 
 impl Tool {
-    /// Finds the executable.
+    /// Finds the executable, if no part of the tool is missing.
     pub fn find(&self) -> Option<PathBuf> {
         if let Some(path) = self.variable.and_then(workspace::variable) {
-            return Some(PathBuf::from(path)).filter(|path| path.is_file());
+            return Some(PathBuf::from(path)).filter(|path| self.is_whole(path));
         }
         let path = workspace::variable("PATH").unwrap_or_default();
         let folders: Vec<PathBuf> =
             std::env::split_paths(&path).chain(EXTRA_PATHS.map(PathBuf::from)).collect();
         let candidates =
             self.executables.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-        candidates.into_iter().find(|path| path.is_file())
+        candidates.into_iter().find(|path| self.is_whole(path))
+    }
+
+    fn is_whole(&self, executable: &Path) -> bool {
+        let passes = |program: &str| {
+            let mut command = Command::new(executable);
+            command.args(["-c", program]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        };
+        executable.is_file() && self.probe.is_none_or(passes)
     }
 }
 
@@ -158,6 +169,7 @@ mod tests {
         executables: &["flysk-no-such-tool"],
         packages: &[],
         otherwise: ", or do without gold",
+        probe: None,
     };
 
     #[test]
@@ -165,6 +177,15 @@ mod tests {
         let shell = Tool { name: "a shell", executables: &["flysk-no-such-tool", "sh"], ..MISSING_TOOL };
         assert!(shell.find().unwrap().ends_with("sh"));
         assert_eq!(MISSING_TOOL.find(), None);
+    }
+
+    #[test]
+    fn a_tool_without_a_part_is_missing() {
+        let shell = |probe| Tool { executables: &["sh"], probe: Some(probe), ..MISSING_TOOL };
+        assert!(shell("exit 0").find().is_some());
+        assert_eq!(shell("exit 1").find(), None);
+        let error = require(&[&shell("exit 1")]).unwrap_err().to_string();
+        assert!(error.contains("the philosopher's stone"), "{error}");
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::PYTHON;
+use super::PYTHON_VENV;
 use crate::{process, workspace};
 
 /// Installs the package `requirement`, such as `name==1.2.3`, into `directory`. The wheel's executables are in its `bin`.
 pub(super) fn install(requirement: &str, directory: &Path) -> Result<()> {
-    super::require(&[&PYTHON])?;
-    let python = PYTHON.find().context("Python 3 is not found any more")?;
+    super::require(&[&PYTHON_VENV])?;
+    let python = PYTHON_VENV.find().context("Python 3 is not found any more")?;
     let venv = workspace::target().join("pip");
     eprintln!("installing {requirement} in {}", directory.display());
     let pip = venv.join("bin").join("pip");

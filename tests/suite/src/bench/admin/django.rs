@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, bail, ensure};
 use reqwest::StatusCode;
 use reqwest::header::COOKIE;
-use xtask::tools::PYTHON;
+use xtask::tools::PYTHON_VENV;
 use xtask::workspace;
 
 use super::measure_requests;
@@ -154,7 +154,7 @@ fn folder() -> PathBuf {
 
 /// Python in a virtual environment, which is created once.
 fn virtual_environment() -> anyhow::Result<PathBuf> {
-    let python = PYTHON.find().context("Python 3 is not installed")?;
+    let python = PYTHON_VENV.find().context("Python 3 is not installed")?;
     let venv = folder().join("venv");
     let own = venv.join("bin").join("python");
     if !own.is_file() {
