@@ -27,6 +27,15 @@ def test_a_signature_is_judged_as_standard_webhooks_says(case: dict[str, Any]) -
     assert verdict(case, case["body"]) == case["is_valid"]
 
 
+@pytest.mark.parametrize("name", ["webhook-id", "webhook-signature"])
+def test_headers_that_are_not_utf_8_are_no_signature(name: str) -> None:
+    case = CASES["cases"][0]
+    # As aiohttp hands over the byte 0xff.
+    headers = {**case["headers"], name: b"v1,\xff".decode("utf-8", "surrogateescape")}
+    with pytest.raises(InvalidSignatureError):
+        verify_event(case["secrets"], headers, case["body"], now_s=case["now_s"])
+
+
 @pytest.mark.parametrize("secret", CASES["invalid_secrets"])
 def test_what_is_no_event_secret_is_refused_without_showing_it(secret: str) -> None:
     with pytest.raises(ValueError, match="whsec_ and base64") as caught:

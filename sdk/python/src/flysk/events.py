@@ -48,14 +48,19 @@ def verify_event(
     now_s = time.time() if now_s is None else now_s
     if abs(now_s - int(sent_at)) > tolerance_s:
         raise InvalidSignatureError("the timestamp is too far from the clock: a repeated old request, or a wrong clock")
-    signed = f"{event_id}.{sent_at}.".encode() + raw
+    signed = _bytes(f"{event_id}.{sent_at}.") + raw
     ours = [SCHEME.encode() + base64.b64encode(hmac.digest(key, signed, "sha256")) for key in keys]
-    theirs = [text.encode() for text in known.get("webhook-signature", "").split()]
+    theirs = [_bytes(text) for text in known.get("webhook-signature", "").split()]
     # All pairs are compared, each in constant time.
     matches = [hmac.compare_digest(own, their) for own in ours for their in theirs]
     if not any(matches):
         raise InvalidSignatureError("no signature matches a secret")
     return cast(Event, json.loads(raw))
+
+
+def _bytes(header: str) -> bytes:
+    """A header as it arrived. Some servers have surrogates for bytes that are not UTF-8, which anybody can send."""
+    return header.encode("utf-8", "surrogateescape")
 
 
 def _key(secret: str) -> bytes:
