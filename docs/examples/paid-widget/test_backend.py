@@ -59,7 +59,7 @@ class BackendTest(unittest.TestCase):
     @staticmethod
     def end(process: subprocess.Popen) -> None:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         if process.stdout:
             process.stdout.close()
 
