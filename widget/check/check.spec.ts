@@ -148,6 +148,22 @@ describe('the check of an archive', () => {
     expect(rules(inScript(line))).toEqual([])
   })
 
+  const FACTORY = SCRIPT.slice("define(['jquery'], ".length, -2)
+  const WEBPACK = `(function universal(root, factory) {
+    if (typeof exports === 'object') module.exports = factory(require('jquery'));
+    else if (typeof define === 'function' && define.amd) define(NAME['jquery'], factory);
+    else root.Widget = factory(root.$);
+  })(self, ${FACTORY})`
+  const ROLLUP = `!(function (global, factory) {
+    typeof define === 'function' && define.amd ? define(NAME['jquery'], factory) : (global.Widget = factory(global.$));
+  }).call(this, this, ${FACTORY});`
+
+  it.each([['webpack', WEBPACK], ['rollup', ROLLUP]])('accepts a UMD bundle of %s, unless its module has a name', (_bundler, wrapper) => {
+    expect(rules(archive({ 'script.js': wrapper.replace('NAME', '') }))).toEqual([])
+    expect(rules(archive({ 'script.js': wrapper.replace('NAME', "'widget', ") }))).toEqual(['script-named'])
+    expect(rules(archive({ 'script.js': `function never() { ${wrapper.replace('NAME', '')} }` }))).toEqual(['script-amd'])
+  })
+
   it.each([
     ['https://flysk.example', 'https://flysk.example/privacy'],
     ['wss://api.vendor.test', 'wss://api.vendor.test:8443'],

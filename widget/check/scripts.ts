@@ -53,16 +53,34 @@ function read(code: string): Program | string {
   }
 }
 
-/** `script.js` must be an anonymous AMD module: `define([…], function)`. */
+/** `script.js` must be an anonymous AMD module: `define([…], function)`, also in the wrapper of a UMD bundle. */
 function checkModule(program: Program, path: string): Finding[] {
-  for (const statement of program.body) {
-    if (statement.type !== 'ExpressionStatement' || statement.expression.type !== 'CallExpression') continue
-    const call = statement.expression
-    if (nameOf(call.callee) !== 'define') continue
-    const [first] = call.arguments
-    return first?.type === 'Literal' ? [error('script-named', placed(path, call), 'the module has a name: amoCRM loads an anonymous one')] : []
-  }
-  return [error('script-amd', path, 'script.js does not call `define` at its top level: amoCRM gets no module')]
+  const call = moduleOf(program)
+  if (!call) return [error('script-amd', path, 'script.js does not call `define` at its top level: amoCRM gets no module')]
+  const [first] = call.arguments
+  return first?.type === 'Literal' ? [error('script-named', placed(path, call), 'the module has a name: amoCRM loads an anonymous one')] : []
+}
+
+/** The call of `define` outside of functions, or in one that the script calls at once. */
+function moduleOf(program: Program): CallExpression | undefined {
+  let found: CallExpression | undefined
+  ancestor(program, {
+    CallExpression: (node, _state, parents) => {
+      const around = parents as AnyNode[]
+      const functions = around.filter((parent) => /Function/.test(parent.type))
+      const isAtTop = functions.length === 0 || (functions.length === 1 && isCalledAtOnce(functions[0]!, around))
+      if (isAtTop && nameOf(node.callee) === 'define') found ??= node
+    },
+  })
+  return found
+}
+
+/** `(function () {…})(…)`, or `(function () {…}).call(…)`. */
+function isCalledAtOnce(called: AnyNode, around: AnyNode[]): boolean {
+  const at = around.indexOf(called)
+  const [outer, parent] = [around[at - 2], around[at - 1]]
+  if (parent?.type === 'MemberExpression') return parent.object === called && outer?.type === 'CallExpression' && outer.callee === parent
+  return parent?.type === 'CallExpression' && parent.callee === called
 }
 
 function checkCall(node: CallExpression, parents: AnyNode[], path: string, isLibrary: boolean): Finding[] {
