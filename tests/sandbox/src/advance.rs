@@ -1,6 +1,7 @@
 //! Moving the clock from due date to due date.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use flysk_domain::id::JobId;
 use flysk_queue::JobError;
 use flysk_queue::executor::ExecutionResult;
 use flysk_simulators::Control;
-use futures::StreamExt as _;
+use futures::future::{Fuse, FusedFuture as _};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 
 use crate::crash::poll_at_most;
 use crate::due_dates;
@@ -153,14 +155,46 @@ impl Sandbox {
             }
             ran += due.len();
             let jobs_at_once = jobs_at_once(due.len()).max(1);
+            ran += self.run_jobs(due, jobs_at_once).await?;
             ensure!(ran <= MAX_JOBS_PER_STOP, "jobs at {} do not come to an end", self.now());
-            let mut waiting = due.into_iter();
-            let mut running = FuturesUnordered::new();
-            loop {
-                let free = jobs_at_once.saturating_sub(running.len());
-                running.extend(waiting.by_ref().take(free).map(|job| self.run_job(job)));
-                let Some(ended) = running.next().await else { break };
-                ended?;
+        }
+    }
+
+    /// Runs jobs, `at_once` of them at the same time. If these are several, what they enqueue begins as soon as there is room for it,
+    /// as in a fleet of workers: a chain of jobs does not wait for those of others. Returns the number of jobs that were added.
+    async fn run_jobs(&self, due: Vec<DueJob>, at_once: usize) -> anyhow::Result<usize> {
+        let (mut waiting, mut added) = (VecDeque::from(due), 0);
+        let (mut running, mut started, mut ended) = (FuturesUnordered::new(), BTreeSet::new(), Vec::new());
+        // Polled beside the jobs: one of them may hold the connection that it needs.
+        let mut reading = pin!(Fuse::terminated());
+        loop {
+            while running.len() < at_once
+                && let Some(job) = waiting.pop_front()
+            {
+                started.insert(job.id.clone());
+                running.push(async move { (job.id.clone(), self.run_job(job).await) });
+            }
+            let is_read = at_once > 1 && waiting.is_empty() && !ended.is_empty();
+            if is_read && reading.is_terminated() && added < MAX_JOBS_PER_STOP {
+                // One that ends while they are read is not read again.
+                for id in ended.drain(..) {
+                    started.remove(&id);
+                }
+                reading.set(self.due_jobs().fuse());
+            }
+            if running.is_empty() && reading.is_terminated() {
+                return Ok(added);
+            }
+            tokio::select! {
+                Some((id, result)) = running.next() => {
+                    result?;
+                    ended.push(id);
+                }
+                due = reading.as_mut() => {
+                    let before = waiting.len();
+                    waiting.extend(due?.into_iter().filter(|job| !started.contains(&job.id)));
+                    added += waiting.len() - before;
+                }
             }
         }
     }
