@@ -1,8 +1,7 @@
 //! Performs `billing.subscriptions_due`. Harmless when run twice: what is already waiting is not enqueued again, and each
 //! job decides under the subscription's lock whether anything is due.
 //!
-//! The parts are independent: a failure of one is logged, and the others go on. Overdue invoices are last, because each
-//! is a transaction of its own.
+//! The parts are independent and run at the same time: a failure of one is logged, and the others go on.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_jobs::platform::subscriptions::{
@@ -23,12 +22,19 @@ const LOST_JOB_DELAY: TimeDelta = TimeDelta::minutes(5);
 impl JobHandler<App> for SubscriptionsDue {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
         let tick = Tick { run, app, now: run.now() };
+        let (steps, charges, questions, receipts, overdue) = tokio::join!(
+            tick.enqueue_steps(),
+            tick.enqueue_charges(),
+            tick.enqueue_questions(),
+            tick.enqueue_receipts(),
+            tick.expire_overdue(),
+        );
         let parts = [
-            ("steps", tick.enqueue_steps().await),
-            ("charges", tick.enqueue_charges().await),
-            ("questions", tick.enqueue_questions().await),
-            ("receipts", tick.enqueue_receipts().await),
-            ("overdue invoices", tick.expire_overdue().await),
+            ("steps", steps),
+            ("charges", charges),
+            ("questions", questions),
+            ("receipts", receipts),
+            ("overdue invoices", overdue),
         ];
         let mut failed = None;
         for (part, ended) in parts {
