@@ -50,7 +50,7 @@ impl Cluster {
             sqlx::query(AssertSqlSafe(statement)).execute(&server).await.unwrap();
         }
         let nodes = [open_node(one, database).await, open_node(other, database).await];
-        flysk_migrations::MIGRATOR.run(&nodes[0]).await.unwrap();
+        flysk_migrations::migrate(&nodes[0]).await.unwrap();
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let cluster = Self { nodes, clock };
         cluster.wait_until_seen("SELECT COUNT(*) FROM _sqlx_migrations WHERE success").await;

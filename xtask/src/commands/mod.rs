@@ -11,6 +11,7 @@ mod sdks;
 pub mod services;
 pub mod test;
 mod test_runner;
+mod test_schema;
 pub mod widget;
 
 use std::process::Command;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::with_services;
+use super::{test_schema, with_services};
 use crate::process::{self, ProcessGroup};
 use crate::services::{Database, State};
 use crate::test_summary::TestSummary;
@@ -32,6 +32,7 @@ pub(super) fn run(args: &[&str], database: Database, state: &State, summary: &mu
         command
     };
     with_services(&mut command, database, state);
+    command.envs(test_schema::write(database, state).map(|file| (test_schema::TEST_SCHEMA_VARIABLE, file)));
     let mut group = ProcessGroup::spawn(&mut command)?;
     let child = group.child();
     let output: Box<dyn Read + Send> = if nextest {

@@ -45,7 +45,7 @@ impl Servers {
         pool.close().await;
         url.set_path(&name);
         let pool = flysk_store::connect(url.as_str(), 32).await?;
-        flysk_migrations::MIGRATOR.run(&pool).await?;
+        flysk_migrations::migrate(&pool).await?;
         Ok((url.to_string(), pool))
     }
 

@@ -88,7 +88,7 @@ impl Fleet {
         let database = start_database(&dir.path().join("mysql"))?;
         let redis = start_redis(&dir.path().join("redis"))?;
         let pool = flysk_store::connect(&database.url(0), 20).await?;
-        flysk_migrations::MIGRATOR.run(&pool).await?;
+        flysk_migrations::migrate(&pool).await?;
         create_tables(&pool).await?;
         let connection = connect_redis(&redis.url()).await?;
         let outbox = Outbox::new(

@@ -96,7 +96,7 @@ impl Drop for Namespace {
 }
 
 /// The URL with another database. It may list several hosts, which [`url::Url`] does not read.
-fn with_database(url: &str, database: &str) -> String {
+pub(super) fn with_database(url: &str, database: &str) -> String {
     let authority = url.find("://").map_or(0, |scheme| scheme + 3);
     let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
     let (server, path) = url.split_at(end);
@@ -104,7 +104,7 @@ fn with_database(url: &str, database: &str) -> String {
     format!("{server}/{database}{options}")
 }
 
-async fn run(server: &str, statement: String) -> anyhow::Result<()> {
+pub(super) async fn run(server: &str, statement: String) -> anyhow::Result<()> {
     let pool: Pool = flysk_store::connect(server, 1).await?;
     sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await?;
     pool.close().await;

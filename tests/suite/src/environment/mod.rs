@@ -14,6 +14,7 @@ mod registration;
 mod sandbox;
 mod sandbox_customer;
 mod sandbox_process;
+mod schema_copy;
 mod simulators;
 mod wallet;
 
@@ -27,6 +28,7 @@ pub use panel::Panel;
 pub use processes::Environment;
 pub use sandbox::SandboxDatabase;
 pub use sandbox_process::SandboxProcess;
+pub use schema_copy::copy_schema;
 pub use simulators::{BOT_WEBHOOK_SECRET, RECORDINGS, Simulators, T_API_ACCOUNT, T_API_TOKEN};
 pub use wallet::Coins;
 
