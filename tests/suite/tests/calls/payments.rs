@@ -110,6 +110,7 @@ async fn a_failed_call_releases_its_hold() -> anyhow::Result<()> {
     env.simulators.speechkit.state.behave(serde_json::from_value(failing)?);
     proxy.control.script(Script::next(CAPTURES, Act::Cut).times(2));
     proxy.control.script(Script::next(CAPTURES, Act::ServeThenCut));
+    let _hurry = ["calls.start_recognition", "calls.release_payment"].map(|kind| env.hurry(kind));
     let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await?;
     assert_eq!(call.failure_code.as_deref(), Some("recognition_failed"));
     assert!(call.payment("held_micro").as_i64().is_some_and(|held| held > 0), "{}", call.raw);
@@ -171,6 +172,7 @@ async fn a_platform_that_is_down_delays_the_hold_and_never_the_result() -> anyho
     let client = env.client()?;
     proxy.control.script(Script::next(HOLDS, Act::Cut).times(2));
     proxy.control.script(away(CAPTURES));
+    let _hurry = env.hurry("calls.hold_payment");
     let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await?;
     assert_eq!((call.state.as_str(), call.payment("state")), ("done", &Value::from("owed")));
     assert!(call.raw["utterances"].as_array().is_some_and(|dialogue| !dialogue.is_empty()));
@@ -179,6 +181,7 @@ async fn a_platform_that_is_down_delays_the_hold_and_never_the_result() -> anyho
     env.wait_for("SELECT COUNT(*) FROM jobs WHERE kind = 'calls.capture_payment' AND attempt >= 2", 1)
         .await?;
     proxy.control.clear_scripts();
+    let _hurry = env.hurry("calls.capture_payment");
     everything_is_paid(&env, &client, std::slice::from_ref(&call.id)).await
 }
 
@@ -190,6 +193,7 @@ async fn lost_responses_move_no_coin_twice() -> anyhow::Result<()> {
     let client = env.client()?;
     proxy.control.script(Script::next(HOLDS, Act::ServeThenCut).times(2));
     proxy.control.script(Script::next(CAPTURES, Act::ServeThenCut).times(2));
+    let _hurry = ["calls.hold_payment", "calls.capture_payment"].map(|kind| env.hurry(kind));
     let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await.with_context(|| env.logs())?;
     everything_is_paid(&env, &client, std::slice::from_ref(&call.id)).await?;
     let holds: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM ledger_holds").fetch_one(&env.pool).await?;
@@ -274,6 +278,7 @@ async fn a_worker_crash_during_a_payment_charges_once() -> anyhow::Result<()> {
         };
         env.wait_for(what, wanted).await?;
         env.kill(worker)?;
+        env.end_leases(worker).await?;
         worker = env.start_worker()?;
     }
     let call = client.wait_for_end(note, WAIT_TIMEOUT).await.with_context(|| env.logs())?;

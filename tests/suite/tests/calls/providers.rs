@@ -25,6 +25,7 @@ async fn lost_submissions_are_counted() -> anyhow::Result<()> {
     let client = env.client()?;
     let submit = "/stt/v3/recognizeFileAsync";
     env.simulators.speechkit.control.script(Script::next(submit, Act::ServeThenCut));
+    let _hurry = env.hurry("calls.start_recognition");
     let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await?;
     anyhow::ensure!(call.state == "done", "{}", call.raw);
     assert_eq!(env.simulators.speechkit.control.calls_to("POST", submit).len(), 2);
@@ -59,6 +60,7 @@ async fn failed_operations_fail_the_call_and_late_results_do_not() -> anyhow::Re
         serde_json::json!({ "failure": { "code": "INTERNAL", "message": "as it should" } }),
     )?;
     env.simulators.speechkit.state.behave(Behaviour { pace: 0.02, ..failing });
+    let _hurry = env.hurry("calls.start_recognition");
     let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await?;
     assert_eq!(call.failure_code.as_deref(), Some("recognition_failed"));
     let submits = env.simulators.speechkit.control.calls_to("POST", "/stt/v3/recognizeFileAsync").len();

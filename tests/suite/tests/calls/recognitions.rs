@@ -40,6 +40,7 @@ async fn an_aborted_recognition_is_submitted_again() -> anyhow::Result<()> {
     )
     .await?;
     env.simulators.speechkit.state.behave(usual);
+    let _hurry = env.hurry("calls.start_recognition");
     let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
     anyhow::ensure!(call.state == "done", "{}\n{}", call.raw, env.logs());
     assert_eq!(env.simulators.speechkit.control.calls_to("POST", SUBMIT).len(), 2);
