@@ -13,7 +13,7 @@ use crate::{process, workspace};
 
 /// Tests that run on both database servers: statements, queue, ledger and money. The workflow's matrix runs all tests on every
 /// server. Selected with `--workspace`, so that they reuse the build of the whole workspace.
-const TESTS_ON_BOTH: [&str; 46] = [
+const TESTS_ON_BOTH: [&str; 56] = [
     "--workspace",
     "--test",
     "rollback",
@@ -61,6 +61,18 @@ const TESTS_ON_BOTH: [&str; 46] = [
     "panel::sign_in",
     "--skip",
     "panel::step_up",
+    "--skip",
+    "api_pages::",
+    "--skip",
+    "sandbox_console::",
+    "--skip",
+    "in_a_browser",
+    // Hosted pages (`page::`, `subscription_page::`, `transfer_page::`, and theirs in a browser) show what services read and
+    // pass on what a form says: the statements behind them run in `api`, `subscriptions` and `renewals`.
+    "--skip",
+    "page::",
+    "--skip",
+    "browser::",
 ];
 
 /// Runs every check even after a failure, so that one run reports all of them. Tests run last, because their summary is
