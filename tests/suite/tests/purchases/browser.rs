@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use fantoccini::wait::Wait;
 use fantoccini::{Client, ClientBuilder, Locator};
 use flysk_config::Env;
 use flysk_simulators::{Act, Script};
@@ -16,6 +17,8 @@ use super::harness::{BONUS, COINS, TestApp};
 use super::page::link;
 
 const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
+/// Interval of looking for an element that is not there yet.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Chromium and its driver; both are stopped on drop.
 pub(crate) struct Browser {
@@ -77,8 +80,13 @@ impl Browser {
         Self { client, driver, url, _profile: profile }
     }
 
+    /// Waits until something is on the page, or for two minutes.
+    pub(crate) fn waiting(&self) -> Wait<'_> {
+        self.client.wait().at_most(WAIT_TIMEOUT).every(POLL_INTERVAL)
+    }
+
     pub(crate) async fn wait(&self, selector: &str) -> fantoccini::elements::Element {
-        let found = self.client.wait().at_most(WAIT_TIMEOUT).for_element(Locator::Css(selector)).await;
+        let found = self.waiting().for_element(Locator::Css(selector)).await;
         match found {
             Ok(element) => element,
             Err(error) => {

@@ -13,7 +13,7 @@ const UNFOLD: &str = "document.querySelectorAll('details').forEach((details) => 
 
 /// Waits for an element that an `XPath` finds.
 async fn wait_for(browser: &Browser, path: &str) {
-    let found = browser.client.wait().for_element(Locator::XPath(path)).await;
+    let found = browser.waiting().for_element(Locator::XPath(path)).await;
     if let Err(error) = found {
         panic!("no {path}: {error}\n{}", browser.client.source().await.unwrap_or_default());
     }
