@@ -1,14 +1,15 @@
 //! `cargo xtask ci`: all checks of a change.
 
 use std::process::ExitCode;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use super::{clients, demo, generated, prepare, test};
-use crate::services::{Database, Mysql};
+use crate::services::{Cache, Database, DatabasePrograms, Mysql, Redis};
 use crate::test_summary::TestSummary;
-use crate::tools::{self, MOLD};
+use crate::tools::{self, CHROMEDRIVER, CHROMIUM, MOLD, Nextest};
 use crate::{process, workspace};
 
 /// Tests that run on both database servers: statements, queue, ledger and money. The workflow's matrix runs all tests on every
@@ -86,24 +87,22 @@ pub fn run() -> ExitCode {
 fn all(summary: &mut TestSummary) -> Result<()> {
     prepare()?;
     tools::install(&[&MOLD]);
-    let mut failed = Vec::new();
-    step("formatting", &mut failed, || {
-        process::check("cargo fmt", &mut workspace::cargo(["fmt", "--all", "--", "--check"]))
-    })?;
-    if lints_while_compiling() {
-        step("lints and the build", &mut failed, || test::build(true))?;
-    } else {
-        step("lints", &mut failed, || {
-            let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-            process::check("cargo clippy", &mut workspace::cargo(clippy))
-        })?;
-        step("the build", &mut failed, || test::build(true))?;
-    }
-    step("generated files", &mut failed, generated::check)?;
     let first = Database::from_process()?;
-    step("tests", &mut failed, || test::count(first, &[], summary))?;
-    step("clients of the API", &mut failed, || clients::count(first, summary))?;
     let second = if first == Database::System { Database::Mysql } else { Database::System };
+    let mut failed = Vec::new();
+    let generated_clients = thread::scope(|scope| {
+        // Most of it is waiting for downloads.
+        let preparing =
+            tools::installs_unasked().then(|| scope.spawn(move || prepare_later_steps(first, second)));
+        compile(&mut failed)?;
+        anyhow::Ok(preparing.and_then(|preparing| preparing.join().ok()))
+    })?;
+    step("generated files", &mut failed, generated::check)?;
+    step("tests", &mut failed, || test::count(first, &[], summary))?;
+    step("clients of the API", &mut failed, || {
+        generated_clients.unwrap_or_else(clients::generate)?;
+        clients::count_generated(first, summary)
+    })?;
     match second_database(second) {
         Ok(version) => {
             eprintln!("==> the second database is {version}");
@@ -118,6 +117,37 @@ fn all(summary: &mut TestSummary) -> Result<()> {
         Err(why) => eprintln!("==> {} was not tested: {why:#}", second.name()),
     }
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
+}
+
+/// Checks the formatting, lints and compiles everything.
+fn compile(failed: &mut Vec<&'static str>) -> Result<()> {
+    step("formatting", failed, || {
+        process::check("cargo fmt", &mut workspace::cargo(["fmt", "--all", "--", "--check"]))
+    })?;
+    if lints_while_compiling() {
+        return step("lints and the build", failed, || test::build(true));
+    }
+    step("lints", failed, || {
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        process::check("cargo clippy", &mut workspace::cargo(clippy))
+    })?;
+    step("the build", failed, || test::build(true))
+}
+
+/// Installs what later steps need, and generates the clients of the API; returns whether they were generated. What could not be
+/// installed is reported by the step that lacks it.
+fn prepare_later_steps(first: Database, second: Database) -> Result<()> {
+    let _reported_later = install_for_later_steps(first, second);
+    clients::generate()
+}
+
+fn install_for_later_steps(first: Database, second: Database) -> Result<()> {
+    DatabasePrograms::require(first)?;
+    Redis::require(Cache::from_process()?)?;
+    tools::require(&[&CHROMIUM, &CHROMEDRIVER])?;
+    let _optional = Nextest::require();
+    second_database(second)?;
+    Ok(())
 }
 
 /// Whether clippy's driver compiles the workspace, as `.ci/run` has it: a lint then fails the build.

@@ -25,20 +25,20 @@ const JAVA_PROPERTIES: &str = "openApiNullable=false,annotationLibrary=none,docu
     hideGenerationTimestamp=true,invokerPackage=dev.flysk,apiPackage=dev.flysk.api,modelPackage=dev.flysk.model,\
     disallowAdditionalPropertiesIfNotPresent=false";
 
-/// Generates, compiles and drives the clients and the SDKs; counts the tests.
-pub(super) fn count(database: Database, summary: &mut TestSummary) -> Result<()> {
-    generate()?;
+/// Drives the generated clients and the SDKs; counts the tests.
+pub(super) fn count_generated(database: Database, summary: &mut TestSummary) -> Result<()> {
     let mut scope = vec!["--workspace", "--test", "platform", "--", "--ignored", TEST];
     scope.extend(sdks::TESTS);
     test::count_built(database, &scope, summary)
 }
 
-/// The same as a command of its own.
+/// Generates, compiles and drives the clients and the SDKs.
 pub fn run() -> Result<()> {
     prepare()?;
     test::build(true)?;
+    generate()?;
     let mut summary = TestSummary::default();
-    count(Database::from_process()?, &mut summary)
+    count_generated(Database::from_process()?, &mut summary)
 }
 
 /// The directory of the clients: each in a directory with an executable `run`.
@@ -46,8 +46,8 @@ pub(super) fn directory() -> PathBuf {
     workspace::target().join("clients")
 }
 
-/// Generates and compiles the clients, and builds the SDKs.
-fn generate() -> Result<()> {
+/// Generates and compiles the clients, and builds the SDKs. Needs `api/openapi.json` and nothing that cargo builds.
+pub(super) fn generate() -> Result<()> {
     tools::require(&[&PYTHON_VENV, &JAVA, &JAVAC])?;
     let node = Node::require()?;
     let all = directory();

@@ -50,6 +50,11 @@ fn decide(refused: bool, terminal: bool, ci: bool) -> Consent {
     }
 }
 
+/// Whether packages are installed without asking.
+pub fn installs_unasked() -> bool {
+    consent() == Consent::Given
+}
+
 /// Whether nothing may be installed, not even below `target`.
 pub(super) fn refused() -> bool {
     consent() == Consent::Refused

@@ -17,7 +17,7 @@ pub use catalogue::{
     MOLD, MYSQL, MYSQLCLIENT_HEADERS, NODE, POSTGRES, PYTHON, PYTHON_VENV, REDIS, RSYNC, SOX, SYSTEM_MYSQLD,
     VALKEY, WRK, WSREP_SST,
 };
-pub use consent::{Consent, NO_INSTALL, decide_consent};
+pub use consent::{Consent, NO_INSTALL, decide_consent, installs_unasked};
 pub use nextest::Nextest;
 pub use node::Node;
 pub use release_root::ReleaseRoot;
