@@ -52,6 +52,7 @@ async fn handwritten_responses_are_read() -> anyhow::Result<()> {
     let env = start_env().await?;
     let client = env.client()?;
     let url = format!("{}/sales-mono-8k.mp3", env.simulators.recordings.state.raw_url());
+    let _hurry = env.hurry("calls.fetch_recording");
     let mut notes = Vec::new();
     for (shape, partial) in
         [("spaced", false), ("untyped", false), ("short_length", true), ("chunked_cut", true)]
@@ -103,6 +104,7 @@ async fn a_late_link_is_awaited_and_a_note_is_transcribed_once() -> anyhow::Resu
     let asked = client.transcribe(note).await?;
     let link = env.simulators.recording_url("sales-mono-8k.mp3");
     env.simulators.amocrm.state.set_link(flysk_suite::environment::ACCOUNT, note, Some(&link))?;
+    let _hurry = env.hurry("calls.fetch_recording");
     let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
     assert_eq!((call.state.as_str(), &call.id), ("done", &asked));
     // amoCRM may deliver a hook twice.

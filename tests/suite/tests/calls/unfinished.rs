@@ -33,6 +33,7 @@ async fn an_unfinished_recording_is_awaited() -> anyhow::Result<()> {
         "empty", "json", "page", "third", "400", "401", "403", "404", "410", "202", "204", "425", "500",
         "503",
     ];
+    let _hurry = env.hurry("calls.fetch_recording");
     let mut notes = Vec::new();
     for shape in shapes {
         notes.push((shape, env.simulators.call_arrives(Some(link(&env, shape, 1)), 42)?));
