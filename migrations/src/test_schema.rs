@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use super::MIGRATIONS;
 
 /// Variable with the path of a file of statements that create the schema as all migrations leave it, with the rows and the
-/// history of migrations. `cargo xtask test` sets it. The last statements replace the history, so that no trace of the
-/// file is left.
+/// history of migrations. `cargo xtask test` sets it. The statements replace the history, so that no trace of the file is
+/// left.
 const TEST_SCHEMA_VARIABLE: &str = "FLYSK_TEST_SCHEMA";
 
 /// Creates the schema of a test's database: by the statements of the file that `FLYSK_TEST_SCHEMA` names, otherwise by

@@ -134,8 +134,8 @@ fn compile(failed: &mut Vec<&'static str>) -> Result<()> {
     step("the build", failed, || test::build(true))
 }
 
-/// Installs what later steps need, and generates the clients of the API; returns whether they were generated. What could not be
-/// installed is reported by the step that lacks it.
+/// Installs what later steps need, and generates the clients of the API; an error says why they were not generated. What could
+/// not be installed is reported by the step that lacks it.
 fn prepare_later_steps(first: Database, second: Database) -> Result<()> {
     let _reported_later = install_for_later_steps(first, second);
     clients::generate()

@@ -1,4 +1,5 @@
-//! What a test of an outcome need not wait for: the pause before a job's next attempt, and the time of a killed worker's leases.
+//! What a test of an outcome need not wait for: the pause before a job's next attempt, and the time of a killed worker's
+//! leases.
 
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ impl Drop for Hurry {
 }
 
 impl Environment {
-    /// Until the result is dropped, jobs of this kind do not wait for their time, neither for another attempt nor to ask again.
-    /// Their number of attempts and what they do stay as they are. For tests that assert no time: that retries are never early
-    /// is asserted by the chaos tests.
+    /// Until the result is dropped, jobs of this kind do not wait for their time, neither for another attempt nor to ask
+    /// again. Their number of attempts and what they do stay as they are. For tests that assert no time: that retries are
+    /// never early is asserted by the chaos tests.
     pub fn hurry(&self, kind: &'static str) -> Hurry {
         let pool = self.pool.clone();
         Hurry(tokio::spawn(async move {
@@ -37,7 +38,7 @@ impl Environment {
         }))
     }
 
-    /// The leases of a killed process end now, and not when their time is up. Its jobs are then abandoned as after that time.
+    /// The leases of a killed process end now, and not when their time is up. Its jobs are then rescued as after that time.
     pub async fn end_leases(&self, number: usize) -> anyhow::Result<()> {
         sqlx::query(
             "UPDATE jobs SET lease_until = UTC_TIMESTAMP(6) WHERE state = 'running' AND lease_owner LIKE ?",
@@ -59,7 +60,8 @@ async fn make_due(pool: &Pool, kind: &str) -> sqlx::Result<()> {
     .await?;
     for id in waiting {
         sqlx::query(
-            "UPDATE jobs SET run_at = UTC_TIMESTAMP(6), push_at = UTC_TIMESTAMP(6) WHERE id = ? AND state = 'queued'",
+            "UPDATE jobs SET run_at = UTC_TIMESTAMP(6), push_at = UTC_TIMESTAMP(6)
+             WHERE id = ? AND state = 'queued'",
         )
         .bind(id)
         .execute(pool)

@@ -13,8 +13,8 @@ const TEMPLATE: &str = "flysk_template";
 /// Table of applied migrations. `sqlx::test` creates it, and writes into it, before the statements run.
 const HISTORY_TABLE: &str = "_sqlx_migrations";
 
-/// Migrates a database on this server, and returns the statements that create its tables and copy its rows in another database
-/// of the server.
+/// Migrates a database on this server, and returns the statements that create its tables and copy its rows in another
+/// database of the server.
 pub async fn copy_schema(server: &str) -> anyhow::Result<String> {
     run(server, format!("DROP DATABASE IF EXISTS {TEMPLATE}")).await?;
     run(server, format!("CREATE DATABASE {TEMPLATE}")).await?;
