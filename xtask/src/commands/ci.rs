@@ -100,7 +100,9 @@ fn all(summary: &mut TestSummary) -> Result<()> {
     step("generated files", &mut failed, generated::check)?;
     step("tests", &mut failed, || test::count(first, &[], summary))?;
     step("clients of the API", &mut failed, || {
-        generated_clients.unwrap_or_else(clients::generate)?;
+        if !matches!(generated_clients, Some(Ok(()))) {
+            clients::generate()?;
+        }
         clients::count_generated(first, summary)
     })?;
     match second_database(second) {
