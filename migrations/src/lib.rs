@@ -19,18 +19,14 @@
 //! A file that removes or redefines something also states, after `Way back:`, the oldest release that still runs on the
 //! schema.
 
-mod test_schema;
-
 use sqlx::MySqlPool;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
-
-pub use test_schema::MIGRATOR;
 
 /// Table of applied migrations. Row 0 is the lock of the process that migrates.
 const HISTORY_TABLE: &str = "_sqlx_migrations";
 
-/// All migrations of this release, in order. Deployments call [`migrate`]; tests pass [`MIGRATOR`] to `sqlx::test`.
-pub static MIGRATIONS: Migrator = sqlx::migrate!("./sql");
+/// All migrations of this release, in order. Deployments call [`migrate`].
+pub static MIGRATOR: Migrator = sqlx::migrate!("./sql");
 
 /// Creates the table of applied migrations, if there is none.
 ///
@@ -52,7 +48,7 @@ pub async fn create_history(pool: &MySqlPool) -> Result<(), MigrateError> {
 ///
 /// A migration failed, its file differs from the applied one, or the database is unreachable.
 pub async fn migrate(pool: &MySqlPool) -> Result<(), MigrateError> {
-    let mut migrator = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
+    let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
     migrator.set_ignore_missing(true);
     migrator.run(pool).await
 }

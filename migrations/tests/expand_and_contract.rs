@@ -17,7 +17,7 @@ fn first_comment(sql: &str) -> String {
 
 #[test]
 fn every_migration_says_what_it_is_for_and_a_contracting_one_states_the_way_back() {
-    for migration in flysk_migrations::MIGRATIONS.iter() {
+    for migration in flysk_migrations::MIGRATOR.iter() {
         let (description, sql) = (&migration.description, migration.sql.as_str());
         let comment = first_comment(sql);
         assert!(!comment.trim().is_empty(), "`{description}` has no first comment with its purpose");

@@ -9,7 +9,7 @@ const INDEX_LIST_SORTS: i64 = 20_261_201_200_000;
 
 /// The statements of a migration without their comments.
 fn statements_of(version: i64) -> Vec<String> {
-    let migration = flysk_migrations::MIGRATIONS.iter().find(|one| one.version == version).unwrap();
+    let migration = flysk_migrations::MIGRATOR.iter().find(|one| one.version == version).unwrap();
     let lines = migration.sql.as_str().lines().filter(|line| !line.trim_start().starts_with("--"));
     let text = lines.collect::<Vec<_>>().join("\n");
     text.split(';').map(|statement| statement.trim().to_owned()).filter(|one| !one.is_empty()).collect()
@@ -17,7 +17,7 @@ fn statements_of(version: i64) -> Vec<String> {
 
 /// Applies the migrations before this one, and then its statements in a way that a server refuses if it would let writes wait.
 async fn apply_without_locks(pool: &MySqlPool, version: i64) -> usize {
-    let earlier = flysk_migrations::MIGRATIONS.iter().filter(|one| one.version < version).cloned();
+    let earlier = flysk_migrations::MIGRATOR.iter().filter(|one| one.version < version).cloned();
     Migrator::with_migrations(earlier.collect()).run(pool).await.unwrap();
     let statements = statements_of(version);
     for statement in &statements {

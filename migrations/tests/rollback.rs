@@ -29,14 +29,14 @@ async fn an_older_release_leaves_migrations_of_a_newer_one_alone(pool: MySqlPool
 
     let after = applied(&pool).await;
     assert_eq!(after, before);
-    assert_eq!(after.len(), flysk_migrations::MIGRATIONS.iter().count() + 1);
+    assert_eq!(after.len(), flysk_migrations::MIGRATOR.iter().count() + 1);
     assert_eq!(after.last(), Some(&(NEWER_VERSION, true)));
 }
 
 #[sqlx::test(migrations = false)]
 async fn a_migration_that_was_changed_after_it_was_applied_is_refused(pool: MySqlPool) {
     flysk_migrations::migrate(&pool).await.unwrap();
-    let first = flysk_migrations::MIGRATIONS.iter().next().unwrap().version;
+    let first = flysk_migrations::MIGRATOR.iter().next().unwrap().version;
     sqlx::query("UPDATE _sqlx_migrations SET checksum = 'x' WHERE version = ?")
         .bind(first)
         .execute(&pool)

@@ -185,7 +185,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn an_entry_that_cannot_be_enqueued_keeps_no_other_from_it(pool: sqlx::MySqlPool) {
         let clock = ManualClock::at(at("2026-11-22T10:05:00Z"));
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));

@@ -212,7 +212,7 @@ mod tests {
     use crate::{Job, JobContext, JobHandler, JobOutcome, JobResult, Outbox, Policy, QueueName, Registry};
 
     /// With a run permit, and claimed ahead of one.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn a_claimed_job_does_not_start_after_a_stop_and_is_released(pool: MySqlPool) {
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     /// Their tasks may be polled in any order.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn jobs_of_a_fetch_start_in_its_order(pool: MySqlPool) {
         const JOBS: u32 = 40;
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
@@ -289,7 +289,7 @@ mod tests {
 
     /// The transaction of a process that lost the network stays open. Otherwise the jobs that it has locked would keep all run
     /// permits of the queue.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn a_job_whose_row_stays_locked_gives_its_run_permit_back(pool: MySqlPool) {
         let options = MySqlPoolOptions::new().max_connections(2);
         let own = flysk_store::configure_pool(options).connect_with((*pool.connect_options()).clone());
@@ -318,7 +318,7 @@ mod tests {
 
     /// The machine of this process was paused, and its clock is behind. Otherwise the job would wait for half a minute, until
     /// relays push again what was not claimed.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn a_job_that_is_not_due_by_this_clock_is_pushed_again_when_it_is(pool: MySqlPool) {
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));

@@ -133,7 +133,7 @@ mod tests {
     use crate::job_fixture::insert_job;
 
     /// Also those that share one time of their push, which are more than a slice.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn each_job_is_counted_once_in_whatever_slices(pool: MySqlPool) {
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
         let now = clock.now();

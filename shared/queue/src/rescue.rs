@@ -193,14 +193,14 @@ mod tests {
         }
     }
 
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn a_job_that_cannot_be_ended_delays_no_other_rescue(pool: MySqlPool) {
         rescue_with_another::<Unburied>(pool).await;
     }
 
     /// The panic would end the rescuer's task: no job would be rescued by this process any more, nor by the next one that
     /// finds the job.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn a_job_whose_end_panics_stops_no_rescuer(pool: MySqlPool) {
         rescue_with_another::<Panicking>(pool).await;
     }

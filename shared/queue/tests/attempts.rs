@@ -95,7 +95,7 @@ impl Fixture {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn failed_attempts_are_recorded_and_the_job_tells_the_successful_one(pool: MySqlPool) {
     let fixture = Fixture::on(pool);
     let id = fixture.enqueue(&Struggle { failures: 2, waits: 0 }).await;
@@ -118,7 +118,7 @@ async fn failed_attempts_are_recorded_and_the_job_tells_the_successful_one(pool:
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_waits_often_writes_no_row_for_each_wait(pool: MySqlPool) {
     let fixture = Fixture::on(pool);
     let id = fixture.enqueue(&Struggle { failures: 1, waits: 40 }).await;
@@ -127,7 +127,7 @@ async fn a_job_that_waits_often_writes_no_row_for_each_wait(pool: MySqlPool) {
     assert_eq!(fixture.attempts(id).await.len(), 1, "the failed attempt");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_attempts_before_a_replay_stay(pool: MySqlPool) {
     let fixture = Fixture::on(pool);
     let id = fixture.enqueue(&Struggle { failures: 9, waits: 0 }).await;
@@ -142,7 +142,7 @@ async fn the_attempts_before_a_replay_stay(pool: MySqlPool) {
 }
 
 /// The rescuer, which ends the attempt, is not the worker that ran it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_abandoned_attempt_names_the_worker_that_died(pool: MySqlPool) {
     let fixture = Fixture::on(pool);
     let id = fixture.enqueue(&Struggle { failures: 0, waits: 0 }).await;
@@ -159,7 +159,7 @@ async fn an_abandoned_attempt_names_the_worker_that_died(pool: MySqlPool) {
     assert_eq!((attempts[0].started_at, attempts[0].ended_at), (Some(start), fixture.now()));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn attempts_are_deleted_with_their_job_and_those_of_a_replayed_one_stay(pool: MySqlPool) {
     let fixture = Fixture::on(pool);
     let (gone, kept) = (Struggle { failures: 9, waits: 0 }, Struggle { failures: 9, waits: 0 });

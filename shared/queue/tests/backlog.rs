@@ -73,7 +73,7 @@ fn tenants(jobs: &[WaitingJob]) -> Vec<&str> {
     jobs.iter().map(|job| job.tenant.as_deref().unwrap_or_default()).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_rows_read_do_not_grow_with_the_backlog_of_a_tenant(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (earlier, later) = (now() - TimeDelta::hours(1), now() - TimeDelta::minutes(1));
@@ -105,7 +105,7 @@ async fn the_rows_read_do_not_grow_with_the_backlog_of_a_tenant(pool: MySqlPool)
     assert!(read.abs_diff(read_with_more) < 100, "{read} rows of 20,000, {read_with_more} of 80,000");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn jobs_that_are_not_due_are_not_read(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let tomorrow = now() + TimeDelta::days(1);
@@ -121,7 +121,7 @@ async fn jobs_that_are_not_due_are_not_read(pool: MySqlPool) {
     assert!(read < 100, "{read} rows read");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_tenant_behind_thousands_of_others_is_reached_in_a_few_selections(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (earlier, tomorrow) = (now() - TimeDelta::hours(1), now() + TimeDelta::days(1));

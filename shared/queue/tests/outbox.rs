@@ -26,7 +26,7 @@ impl Job for Keyed {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_many_jobs_those_that_wait_already_are_left_out(pool: MySqlPool) {
     let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
     let outbox = Outbox::new(pool.clone(), None, Arc::new(clock));
@@ -46,7 +46,7 @@ async fn of_many_jobs_those_that_wait_already_are_left_out(pool: MySqlPool) {
 }
 
 /// Claims leave out locked rows.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_waits_already_can_be_claimed_while_others_are_enqueued(pool: MySqlPool) {
     let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
     let now = clock.now();

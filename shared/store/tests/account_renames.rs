@@ -29,7 +29,7 @@ fn rename(changed: i64, former_host: &str, former_name: &str) -> AccountRename {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_former_domain_or_name_is_kept_and_found_until_it_is_erased(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     learn(&mut conn, "first.amocrm.ru", "Василёк", day(0)).await;
@@ -51,7 +51,7 @@ async fn a_former_domain_or_name_is_kept_and_found_until_it_is_erased(pool: MySq
 }
 
 /// amoCRM promises no limit. Without the account nobody of it could install a widget.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_name_that_is_too_long_is_cut_and_is_the_same_name_the_next_time(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (long, cut) = ("Ы".repeat(300), "Ы".repeat(255));

@@ -79,7 +79,7 @@ async fn insert_jobs(conn: &mut Conn, first: u32, count: u32) {
     .await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn figures_count_a_queue_to_a_limit(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     insert_jobs(&mut conn, 0, 30_000).await;
@@ -99,7 +99,7 @@ async fn figures_count_a_queue_to_a_limit(pool: MySqlPool) {
     assert!(read.abs_diff(more) < 100, "{read} rows of 30,000, {more} of 90,000");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_slice_of_a_count_reads_no_more_of_a_longer_queue(pool: MySqlPool) {
     const SLICE: u32 = 1_000;
     let mut conn = pool.acquire().await.unwrap();
@@ -118,7 +118,7 @@ async fn a_slice_of_a_count_reads_no_more_of_a_longer_queue(pool: MySqlPool) {
     assert!(read.abs_diff(more) < 100, "{read} rows of 5,000, {more} of 65,000");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pairs_that_are_not_due_are_not_read(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (granted, expiry) = (literal(now()), literal(now() + TimeDelta::days(1)));
@@ -152,7 +152,7 @@ async fn pairs_that_are_not_due_are_not_read(pool: MySqlPool) {
 }
 
 /// Pairs that cannot be renewed stay due, with the earliest expiry of all.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pairs_that_fail_again_and_again_leave_others_their_turn(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let granted = literal(now() - TimeDelta::days(30));
@@ -190,7 +190,7 @@ async fn pairs_that_fail_again_and_again_leave_others_their_turn(pool: MySqlPool
     assert_eq!(all.len(), 20, "each once, for whatever reason it is due");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_page_of_rare_transactions_does_not_read_the_others(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let since = literal(now());
@@ -226,7 +226,7 @@ async fn a_page_of_rare_transactions_does_not_read_the_others(pool: MySqlPool) {
     assert_eq!(first[20].at - second[0].at, TimeDelta::seconds(1), "pages follow each other");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_calls_of_a_card_are_found_among_many_of_the_account(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let since = literal(now());
@@ -252,7 +252,7 @@ async fn the_calls_of_a_card_are_found_among_many_of_the_account(pool: MySqlPool
     assert!(read < 50, "{read} rows read");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_weekly_digest_reads_the_calls_of_the_week(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (today, before) = (literal(now()), literal(now() - TimeDelta::days(30)));
@@ -277,7 +277,7 @@ async fn a_weekly_digest_reads_the_calls_of_the_week(pool: MySqlPool) {
     assert!(read < 50, "{read} rows read");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn invariants_of_payments_are_checked_on_what_changed(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let today = literal(now());
@@ -308,7 +308,7 @@ async fn invariants_of_payments_are_checked_on_what_changed(pool: MySqlPool) {
     assert!(read < 200 && read_for_periods < 200, "{read} and {read_for_periods} rows read");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_piece_of_a_pruning_reads_only_what_it_deletes(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let today = literal(now());

@@ -6,7 +6,7 @@ use flysk_store::platform::erasure;
 use sqlx::MySqlPool;
 
 /// It removes an address and leaves the hash, of which it does not know.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hash_whose_address_is_gone_is_erased(pool: MySqlPool) {
     let wallet = WalletId::generate(&SystemClock);
     let subscription = SubscriptionId::generate(&SystemClock);

@@ -20,7 +20,7 @@ fn period(began: i64, last: i64, handshakes: u64) -> HandshakePeriod {
     HandshakePeriod { began_at: day(began), last_at: day(last), handshakes }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_period_goes_on_until_a_week_passes_without_handshakes(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (busy, rare) = (InstallId::generate(&SystemClock), InstallId::generate(&SystemClock));

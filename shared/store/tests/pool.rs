@@ -250,7 +250,7 @@ async fn of_two_nodes(connect: &MySqlConnectOptions) -> (MySqlPool, Node) {
 }
 
 /// The wallet batcher has connections of its own. They lead where those of the pool lead.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wallet_batcher_moves_with_its_pool(_options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let (pool, node) = of_two_nodes(&connect).await;
     let clock = SystemClock;

@@ -15,7 +15,7 @@ use sqlx::mysql::MySqlPoolOptions;
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 const HEADING: &str = "\n## Growth of tables\n";
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_table_is_pruned_bounded_or_kept_for_a_reason(pool: MySqlPool) {
     let present: Vec<String> = sqlx::query_scalar(
         "SELECT CAST(table_name AS CHAR) FROM information_schema.tables
@@ -99,7 +99,7 @@ fn every_rule_of_deletion_is_carried_out_by_its_job() {
     assert!(pruned.all(|table| known.contains(table)), "a pruning of a table that does not exist");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_piece_deletes_no_more_than_asked_and_nothing_young(pool: MySqlPool) {
     let (now, mut conn) = (SystemClock.now(), pool.acquire().await.unwrap());
     for (number, days) in [(0, 8), (1, 9), (2, 10), (3, 6)] {
@@ -128,7 +128,7 @@ async fn a_piece_deletes_no_more_than_asked_and_nothing_young(pool: MySqlPool) {
     assert_eq!(left, [format!("job_{:026}", 3)]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn dialogues_are_deleted_a_number_of_days_after_their_last_run(pool: MySqlPool) {
     let (now, mut conn) = (SystemClock.now(), pool.acquire().await.unwrap());
     // Days since the request, and since the last run.
@@ -156,7 +156,7 @@ async fn dialogues_are_deleted_a_number_of_days_after_their_last_run(pool: MySql
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_full_dictionary_takes_no_new_tag_and_counts_the_known_ones(pool: MySqlPool) {
     let (account, now) = (AccountId(1), SystemClock.now());
     let numbers: Vec<u32> = (1..tags::MAX_TAGS).collect();
@@ -206,7 +206,7 @@ async fn quotes_left(pool: &MySqlPool) -> Vec<String> {
     sqlx::query_scalar("SELECT id FROM subscription_quotes ORDER BY id").fetch_all(pool).await.unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_new_quote_replaces_the_oldest_one_that_was_not_applied(pool: MySqlPool) {
     let subscription = SubscriptionId::generate(&SystemClock);
     store_quotes(&pool, subscription, 5).await;
@@ -217,7 +217,7 @@ async fn a_new_quote_replaces_the_oldest_one_that_was_not_applied(pool: MySqlPoo
     assert_eq!(quotes_left(&pool).await, ["quote 1", "quote 4", "quote 5"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn quotes_that_another_transaction_deletes_are_not_waited_for(pool: MySqlPool) {
     let subscription = SubscriptionId::generate(&SystemClock);
     store_quotes(&pool, subscription, 6).await;

@@ -44,7 +44,7 @@ async fn insert_job(conn: &mut Conn, id: JobId, now: DateTime<Utc>) -> bool {
 }
 
 /// A requeued job waits under its dedup key again, so that no second job is inserted; unless a second one waits already.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_requeued_job_takes_its_dedup_key_unless_a_newer_job_has_it(pool: MySqlPool) {
     let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
     let (first, second, now) = (JobId::generate(&clock), JobId::generate(&clock), clock.now());
@@ -72,7 +72,7 @@ async fn expedite(conn: &mut Conn, now: DateTime<Utc>) -> bool {
 }
 
 /// A locked row makes nobody wait for the limit of 10 s. Transactions that found the key taken do not keep each other off.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_whose_row_is_locked_is_not_expedited(pool: MySqlPool) {
     // The isolation level of Flysk's processes: at MySQL's default, an insert that failed keeps others from the gap beside it.
     let as_in_production = flysk_store::configure_pool(MySqlPoolOptions::new().max_connections(4));
@@ -110,7 +110,7 @@ fn new_widget(id: WidgetId) -> widgets::NewWidget<'static> {
 }
 
 /// Two people who read the same widget cannot both change it: nobody's change is overwritten unseen.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_that_was_changed_since_it_was_read_is_not_overwritten(pool: MySqlPool) {
     let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
     let id = WidgetId::generate(&clock);
@@ -128,7 +128,7 @@ async fn a_widget_that_was_changed_since_it_was_read_is_not_overwritten(pool: My
 }
 
 /// A session that begins with a password ends with it: whoever signs in with one that was replaced meanwhile gets none.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_password_that_was_replaced_meanwhile_begins_no_session(pool: MySqlPool) {
     let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
     let (id, rights, now) = (OperatorId::generate(&clock), OperatorRights::default(), clock.now());
@@ -150,7 +150,7 @@ async fn a_password_that_was_replaced_meanwhile_begins_no_session(pool: MySqlPoo
 }
 
 /// A handshake returns the widget, and install and wallet only if they exist.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_handshake_reads_widget_and_optional_install_and_wallet(pool: MySqlPool) {
     let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
     let (id, account, now) = (WidgetId::generate(&clock), AccountId(77), clock.now());
@@ -182,7 +182,7 @@ async fn a_handshake_reads_widget_and_optional_install_and_wallet(pool: MySqlPoo
 }
 
 /// The trial is noted for a new subscription only. The server counts a row that a key has already as found.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_subscription_of_an_account_is_not_inserted(pool: MySqlPool) {
     let (clock, mut conn) = (clock(), pool.acquire().await.unwrap());
     let (install_id, widget_id, now) = (InstallId::generate(&clock), WidgetId::generate(&clock), clock.now());
@@ -206,7 +206,7 @@ async fn a_second_subscription_of_an_account_is_not_inserted(pool: MySqlPool) {
 }
 
 /// The prices of a new deployment, by name and by widget.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_seeded_prices_are_in_force(pool: MySqlPool) {
     let (now, mut conn) = (clock().now(), pool.acquire().await.unwrap());
     let services =
@@ -223,7 +223,7 @@ async fn the_seeded_prices_are_in_force(pool: MySqlPool) {
 }
 
 /// The count and the page of a list apply one filter; a balance that reaches or leaves zero changes what is empty.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_list_counts_the_rows_of_its_filter(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     for (number, available) in [(1, 0), (2, 5), (3, 0)] {

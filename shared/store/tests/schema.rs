@@ -12,7 +12,7 @@ async fn an_empty_database_is_reported_with_the_command_that_creates_the_schema(
     assert!(error.to_string().contains("flysk-worker migrate"), "{error}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_migrated_database_has_the_schema(pool: MySqlPool) {
     check_schema(&pool).await.unwrap();
 }
@@ -73,7 +73,7 @@ async fn described(pool: &MySqlPool) -> Vec<String> {
     all
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn databases_of_tests_have_the_schema_that_migrations_create(pool: MySqlPool) {
     let name: String = sqlx::query_scalar("SELECT CAST(DATABASE() AS CHAR)").fetch_one(&pool).await.unwrap();
     let migrated = format!("{}_m", &name[..name.len().min(60)]);

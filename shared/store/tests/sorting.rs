@@ -123,7 +123,7 @@ macro_rules! assert_sorted {
     };
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_of_invoices_and_payments_have_every_row_once_in_order(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let invoices = ("subscription_invoices", "inv", "subscription_id, state, total_kopecks, paid_at");
@@ -153,7 +153,7 @@ async fn pages_of_invoices_and_payments_have_every_row_once_in_order(pool: MySql
     assert_sorted!(conn, payments, review, SortColumn::Amount, of_review);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_of_subscriptions_have_every_row_once_in_order(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let columns =
@@ -181,7 +181,7 @@ async fn pages_of_subscriptions_have_every_row_once_in_order(pool: MySqlPool) {
     assert_sorted!(conn, subscriptions, SubscriptionFilter::default(), SortColumn::NextStep, of_steps);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_of_purchases_and_transfer_invoices_have_every_row_once_in_order(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let purchases = ("coin_purchases", "pur", "terminal_key, order_id, state, price_kopecks, contact_sealed");
@@ -216,7 +216,7 @@ async fn pages_of_purchases_and_transfer_invoices_have_every_row_once_in_order(p
     assert_sorted!(conn, transfer_invoices, until, SortColumn::Due, of_days);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_of_accounts_have_every_row_once_in_alphabetical_order(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let mut numbers = Numbers(7);
@@ -241,7 +241,7 @@ async fn pages_of_accounts_have_every_row_once_in_alphabetical_order(pool: MySql
     assert_sorted!(conn, accounts, all, SortColumn::Name, of_names);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn rows_that_change_between_pages_take_no_others_with_them(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let columns = ("subscription_invoices", "inv", "subscription_id, state, total_kopecks");
@@ -274,7 +274,7 @@ async fn rows_that_change_between_pages_take_no_others_with_them(pool: MySqlPool
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn rows_that_came_later_are_left_out_of_a_sorted_list_with_a_bound(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let columns = ("subscriptions", "sub", "install_id, platform, account_id, state, period_until");

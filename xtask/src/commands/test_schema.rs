@@ -7,7 +7,7 @@ use super::with_services;
 use crate::services::{Database, State};
 use crate::{process, workspace};
 
-/// Variable with the file of statements, for `flysk_migrations::MIGRATOR`.
+/// Variable with the file of statements, for `flysk_test_schema::MIGRATOR`.
 pub(super) const TEST_SCHEMA_VARIABLE: &str = "FLYSK_TEST_SCHEMA";
 
 /// Writes the statements that create the schema in databases of these servers; returns their file. `None` on a server that

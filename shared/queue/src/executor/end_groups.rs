@@ -166,7 +166,7 @@ mod tests {
     const ONE_WAIT: Duration = Duration::from_secs(15);
 
     /// The others wait for the locked row once, with it, and not again.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn an_end_whose_row_stays_locked_delays_the_others_once(pool: MySqlPool) {
         let options = MySqlPoolOptions::new().max_connections(2);
         let own = flysk_store::configure_pool(options).connect_with((*pool.connect_options()).clone());

@@ -318,7 +318,7 @@ mod tests {
 
     /// Otherwise the relay would sleep, and the queue could run dry: processes that enqueue may take capacity after the relay has asked
     /// how many there are.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn wakeups_that_redis_has_no_capacity_for_are_a_backlog(pool: MySqlPool) {
         const JOBS: usize = 300;
         let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
@@ -335,7 +335,7 @@ mod tests {
     }
 
     /// A job that is marked as pushed and not in Redis would wait for half a minute.
-    #[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
     async fn a_relay_that_is_stopped_ends_its_push(pool: MySqlPool) {
         let gate = Arc::new(Gate::default());
         let address = gate.open().await;

@@ -24,7 +24,7 @@ async fn fixture(options: MySqlPoolOptions, connect: MySqlConnectOptions) -> (Fi
     (Fixture::open(options, connect, through).await, proxy)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_with_rejected_commits_succeeds_on_its_only_attempt(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -43,7 +43,7 @@ async fn a_job_with_rejected_commits_succeeds_on_its_only_attempt(
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_loses_every_race_is_postponed_without_using_an_attempt(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -63,7 +63,7 @@ async fn a_job_that_loses_every_race_is_postponed_without_using_an_attempt(
 }
 
 /// A transaction whose outcome is not known is not repeated.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn other_commit_errors_are_reported(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let (fixture, proxy) = fixture(options, connect).await;
     let write = || async {
@@ -79,7 +79,7 @@ async fn other_commit_errors_are_reported(options: MySqlPoolOptions, connect: My
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_cron_tick_with_a_rejected_commit_is_enqueued_once(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

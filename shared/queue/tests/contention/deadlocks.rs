@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use super::fixture::{CountTwice, Fixture};
 
 /// The database rolls back one of the two; its job has no second attempt.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_deadlocking_jobs_both_succeed_on_their_only_attempt(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

@@ -17,7 +17,7 @@ const RANGE_SIZE: i64 = 5_000;
 const DIGITS: &str = "(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL \
      SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)";
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn random_ledgers_are_proven_step_by_step(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let ledger = Ledger::open(options, connect, 8).await;
     let mut dice = StdRng::seed_from_u64(17);
@@ -45,7 +45,7 @@ async fn random_ledgers_are_proven_step_by_step(options: MySqlPoolOptions, conne
     assert_eq!(ledger.count(other).await, 0, "the proven sums are the balances");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_what_is_new_is_read_again(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let ledger = Ledger::open(options, connect, 4).await;
     let (one, other) = (ledger.wallet(100).await, ledger.wallet(100).await);
@@ -100,7 +100,7 @@ async fn fill(ledger: &Ledger, wallet: WalletId, charges: i64) {
         .await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_verifications_at_once_prove_each_range_once(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -123,7 +123,7 @@ async fn rows_read(pool: &Pool) -> u64 {
     counters.iter().map(|counter| counter.get_unchecked::<String, _>(1).parse::<u64>().unwrap()).sum()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_rows_read_do_not_grow_with_what_is_proven(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

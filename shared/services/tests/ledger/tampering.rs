@@ -21,7 +21,7 @@ async fn with_charges(ledger: &Ledger) -> ([WalletId; 2], [TransactionId; 2]) {
     (wallets, [charges[0], charges[1]])
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn changes_of_new_entries_and_of_balances_are_found(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -92,7 +92,7 @@ async fn changes_of_new_entries_and_of_balances_are_found(
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn changes_of_proven_entries_are_found_by_the_whole_verification(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -160,7 +160,7 @@ async fn changes_of_proven_entries_are_found_by_the_whole_verification(
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wrong_range_is_reported_until_it_is_right(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

@@ -13,7 +13,7 @@ use sqlx::MySqlPool;
 
 use super::world::World;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_attempt_that_nobody_decides_is_reported(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
@@ -27,7 +27,7 @@ async fn an_attempt_that_nobody_decides_is_reported(pool: MySqlPool) {
 }
 
 /// The seller has got a terminal of its own, and the card was saved at another one.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_whose_card_cannot_be_charged_is_left_to_its_payer(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
@@ -43,7 +43,7 @@ async fn a_renewal_whose_card_cannot_be_charged_is_left_to_its_payer(pool: MySql
     assert!(world.chargeable().await.is_empty() && world.violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_prepayment_without_a_closing_receipt_is_reported(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.due_charge().await;
@@ -65,7 +65,7 @@ async fn a_prepayment_without_a_closing_receipt_is_reported(pool: MySqlPool) {
 }
 
 /// Each attempt to send a receipt moves its next time, and each refusal by a day.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_receipt_that_is_not_registered_is_reported_however_often_it_is_tried(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.due_charge().await;
@@ -100,7 +100,7 @@ async fn a_receipt_that_is_not_registered_is_reported_however_often_it_is_tried(
 }
 
 /// The receipt is over what is left of the payment, and the bank may still refuse a refund that was asked for.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_closing_receipt_waits_for_the_outcome_of_a_refund(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (invoice, payment) = world.buy_at_the_bank().await;
@@ -134,7 +134,7 @@ async fn a_closing_receipt_waits_for_the_outcome_of_a_refund(pool: MySqlPool) {
 }
 
 /// Somebody has returned the money in T-Bank's portal before Flysk learned that it was taken.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_was_refunded_at_the_bank_is_not_made_again(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;

@@ -138,7 +138,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn refunds_follow_each_other_and_never_exceed_the_payment(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (invoice, attempt) = world.buy_at_the_bank().await;
@@ -158,7 +158,7 @@ async fn refunds_follow_each_other_and_never_exceed_the_payment(pool: MySqlPool)
     assert_eq!(world.payment_violations().await, [""; 0]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_without_a_payment_at_the_bank_is_not_refunded(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -169,7 +169,7 @@ async fn an_invoice_without_a_payment_at_the_bank_is_not_refunded(pool: MySqlPoo
 
 /// The first attempt counts as failed and succeeds after the second one has paid: it is returned, and a refund of the
 /// invoice is one of the second.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_refunds_the_payment_that_was_kept(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -187,7 +187,7 @@ async fn an_operator_refunds_the_payment_that_was_kept(pool: MySqlPool) {
     assert_eq!((refund.payment_row_id, refund.amount), (kept, Kopecks(31_000)));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_that_is_returned_gives_no_card_for_renewals(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_at_the_bank().await;
@@ -207,7 +207,7 @@ async fn a_payment_that_is_returned_gives_no_card_for_renewals(pool: MySqlPool) 
     assert_eq!(world.payment_violations().await, [""; 0]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_that_is_kept_gives_its_card_even_if_the_bank_names_it_later(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_at_the_bank().await;
@@ -219,7 +219,7 @@ async fn a_payment_that_is_kept_gives_its_card_even_if_the_bank_names_it_later(p
     assert!(world.row().await.card_id.is_some());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_that_an_operator_settles_withdraws_its_open_form(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_at_the_bank().await;
@@ -241,7 +241,7 @@ async fn an_invoice_that_an_operator_settles_withdraws_its_open_form(pool: MySql
     assert_eq!(world.payment_violations().await, [""; 0]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_that_is_kept_for_nothing_is_reported(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (invoice, _) = world.buy_at_the_bank().await;
@@ -268,7 +268,7 @@ async fn money_that_is_kept_for_nothing_is_reported(pool: MySqlPool) {
     );
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_due_charge_behind_an_open_form_is_found_again_after_a_while(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (first, _) = world.buy_at_the_bank().await;
@@ -285,7 +285,7 @@ async fn a_due_charge_behind_an_open_form_is_found_again_after_a_while(pool: MyS
     assert_eq!(world.chargeable().await, [renewal.id]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_ends_a_payment_that_blocks_an_invoice(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_at_the_bank().await;
@@ -315,7 +315,7 @@ async fn an_operator_ends_a_payment_that_blocks_an_invoice(pool: MySqlPool) {
     assert_eq!(world.payment_violations().await, [""; 0]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_an_operator_ends_is_followed_by_the_next_one(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
@@ -345,7 +345,7 @@ async fn a_charge_that_an_operator_ends_is_followed_by_the_next_one(pool: MySqlP
     planned("2027-01-03").await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_subscription_that_waits_for_a_person_is_not_charged(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
@@ -354,7 +354,7 @@ async fn a_subscription_that_waits_for_a_person_is_not_charged(pool: MySqlPool) 
     assert!(world.chargeable().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_full_refund_that_the_bank_refuses_leaves_the_closing_receipt_due(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (invoice, attempt) = world.buy_at_the_bank().await;
@@ -369,7 +369,7 @@ async fn a_full_refund_that_the_bank_refuses_leaves_the_closing_receipt_due(pool
     assert_eq!(receipt().await, ReceiptState::Waiting);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nothing_is_charged_while_the_widget_sells_no_subscriptions(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
@@ -382,7 +382,7 @@ async fn nothing_is_charged_while_the_widget_sells_no_subscriptions(pool: MySqlP
     assert!(world.begin_charge(renewal.id).await.is_some());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_of_another_terminal_than_the_sellers_is_not_charged(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;

@@ -19,7 +19,7 @@ use sqlx::MySqlPool;
 
 use super::world::World;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_trial_becomes_a_paid_period_that_is_anchored_to_the_day_of_payment(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 49_900, 499_000).await;
@@ -44,7 +44,7 @@ async fn a_trial_becomes_a_paid_period_that_is_anchored_to_the_day_of_payment(po
     assert_eq!(world.actions().await, ["trial_started", "invoice_created", "activated"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_trial_is_reminded_and_ends_once(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     world.set("2026-12-13T07:00:00Z");
@@ -56,7 +56,7 @@ async fn a_trial_is_reminded_and_ends_once(pool: MySqlPool) {
     assert!(world.run_due().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_quote_binds_until_midnight_and_anything_that_changed_gives_a_new_one(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 49_900, 499_000).await;
@@ -82,7 +82,7 @@ async fn a_quote_binds_until_midnight_and_anything_that_changed_gives_a_new_one(
     assert!(matches!(world.apply_as(first.id, "other").await.unwrap(), ApplyOutcome::AlreadyApplied));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_retired_plan_cannot_be_bought_with_an_old_quote_but_a_frozen_invoice_can_be_paid(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 49_900, 499_000).await;
@@ -98,7 +98,7 @@ async fn a_retired_plan_cannot_be_bought_with_an_old_quote_but_a_frozen_invoice_
     assert_eq!(world.row().await.subscription.terms.unwrap().seat_price, Kopecks(49_900));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn seats_work_after_payment_unpaid_additions_are_netted_and_removals_wait(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -123,7 +123,7 @@ async fn seats_work_after_payment_unpaid_additions_are_netted_and_removals_wait(
     assert_eq!((row.subscription.terms.unwrap().seats, pending), (8, vec![PendingChange::Seats(2)]));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_paid_addition_replaces_the_removal_before_it_and_keeps_the_one_after_it(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -150,7 +150,7 @@ async fn a_paid_addition_replaces_the_removal_before_it_and_keeps_the_one_after_
 }
 
 /// Switching the sale on names the day on which access really ends.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn who_loses_access_when_a_widget_is_sold_is_listed_with_its_day(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let losing = async || {
@@ -170,7 +170,7 @@ async fn who_loses_access_when_a_widget_is_sold_is_listed_with_its_day(pool: MyS
     assert_eq!(losing().await, ["2027-05-05"], "a trial that starts now");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn all_accounts_that_lose_access_are_listed_and_the_first_to_lose_it_come_first(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -193,7 +193,7 @@ async fn all_accounts_that_lose_access_are_listed_and_the_first_to_lose_it_come_
 }
 
 /// Two seats for one day cost 65 kopecks, which the bank does not charge.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_free_addition_of_seats_withdraws_the_removal_that_waits(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("mini", 1_000, 10_000).await;
@@ -212,7 +212,7 @@ async fn a_free_addition_of_seats_withdraws_the_removal_that_waits(pool: MySqlPo
     assert_eq!(world.open_invoice().await.unwrap().terms.seats, 5, "what was asked for last");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_dearer_plan_works_at_once_a_cheaper_one_with_the_next_period(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (basic, pro) = (world.plan("basic", 31_000, 310_000).await, world.plan("pro", 62_000, 620_000).await);
@@ -231,7 +231,7 @@ async fn a_dearer_plan_works_at_once_a_cheaper_one_with_the_next_period(pool: My
     assert_eq!((renewal.terms.plan, renewal.terms.seats, renewal.total), (basic.id, 1, Kopecks(31_000)));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_database_allows_one_invoice_for_a_period_and_one_open_invoice(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -277,7 +277,7 @@ async fn the_database_allows_one_invoice_for_a_period_and_one_open_invoice(pool:
     assert_eq!(subscriptions::find_invoice(&mut unit, id).await.unwrap().unwrap().state, InvoiceState::Void);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_that_is_not_paid_in_a_day_is_voided(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 49_900, 499_000).await;

@@ -73,7 +73,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_form_is_cancelled_before_there_is_a_transfer_invoice(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.take_transfers().await;
@@ -86,7 +86,7 @@ async fn a_form_is_cancelled_before_there_is_a_transfer_invoice(pool: MySqlPool)
     assert_eq!((written.total, written.amount), (invoice.total, invoice.total));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_form_withdraws_the_transfer_invoice(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.take_transfers().await;
@@ -98,7 +98,7 @@ async fn a_form_withdraws_the_transfer_invoice(pool: MySqlPool) {
     assert_eq!(withdrawn.void_reason.as_deref(), Some("paid_otherwise"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_price_is_held_until_the_due_day_is_over(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     world.take_transfers().await;
@@ -113,7 +113,7 @@ async fn the_price_is_held_until_the_due_day_is_over(pool: MySqlPool) {
     assert!(held.due_at.is_some_and(|due| moscow_day(due) > written.due_on), "{:?}", held.due_at);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_seller_without_access_to_the_bank_writes_no_transfer_invoices(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let invoice = world.ordered().await;
@@ -122,7 +122,7 @@ async fn a_seller_without_access_to_the_bank_writes_no_transfer_invoices(pool: M
     assert_eq!(format!("{outcome:?}"), format!("{:?}", PayByTransfer::Answered(refused)));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_price_of_an_overdue_invoice_is_not_held_again(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     world.take_transfers().await;
@@ -133,7 +133,7 @@ async fn the_price_of_an_overdue_invoice_is_not_held_again(pool: MySqlPool) {
     assert_eq!(format!("{outcome:?}"), format!("{:?}", PayByTransfer::Answered(refused)));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_due_charge_waits_while_a_transfer_invoice_does(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.take_transfers().await;
@@ -152,7 +152,7 @@ async fn a_due_charge_waits_while_a_transfer_invoice_does(pool: MySqlPool) {
 }
 
 /// One letter of a kind for an invoice, whatever runs twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_is_told_once_that_its_invoice_is_issued_and_ends_tomorrow(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.take_transfers().await;
@@ -181,7 +181,7 @@ async fn a_firm_is_told_once_that_its_invoice_is_issued_and_ends_tomorrow(pool: 
     assert_eq!(queued, 2);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_documents_say_what_was_promised(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.take_transfers().await;

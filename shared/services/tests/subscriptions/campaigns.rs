@@ -58,7 +58,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_customer_pays_the_new_price_from_the_first_period_after_the_day_and_the_notice(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let old = world.plan("pro", 30_000, 300_000).await;
@@ -84,7 +84,7 @@ async fn a_customer_pays_the_new_price_from_the_first_period_after_the_day_and_t
     assert!(world.violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nobody_pays_a_new_price_without_thirty_days_of_notice(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let old = world.plan("pro", 30_000, 300_000).await;
@@ -98,7 +98,7 @@ async fn nobody_pays_a_new_price_without_thirty_days_of_notice(pool: MySqlPool) 
     assert_eq!(world.renew_at("2027-01-31T21:00:00Z").await, Kopecks(40_000));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_stopped_campaign_moves_nobody_and_another_one_may_start(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let old = world.plan("pro", 30_000, 300_000).await;
@@ -121,7 +121,7 @@ async fn a_stopped_campaign_moves_nobody_and_another_one_may_start(pool: MySqlPo
     assert!(world.announce(&later).await);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_version_without_a_price_for_the_length_leaves_the_customer_where_it_is(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let old = world.plan("pro", 30_000, 300_000).await;
@@ -137,7 +137,7 @@ async fn a_version_without_a_price_for_the_length_leaves_the_customer_where_it_i
     assert_eq!(world.renew_at("2026-12-31T21:00:00Z").await, Kopecks(30_000));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_change_that_waits_goes_before_the_campaign_and_a_cancelled_customer_pays_nothing(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let old = world.plan("pro", 30_000, 300_000).await;
@@ -153,7 +153,7 @@ async fn a_change_that_waits_goes_before_the_campaign_and_a_cancelled_customer_p
     assert!(world.kinds_of_notices().await.is_empty(), "the campaign was about another version");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_campaign_leads_to_a_later_version_and_names_whom_it_concerns(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let old = world.plan("pro", 30_000, 300_000).await;

@@ -56,7 +56,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_corrected_address_replaces_the_open_form_after_the_bank_has_cancelled_it(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -88,7 +88,7 @@ async fn a_corrected_address_replaces_the_open_form_after_the_bank_has_cancelled
 }
 
 /// A charge of a card asks for no address: its receipts go to the one of the last form.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_address_stays_as_long_as_the_receipts_of_a_charge_need_it(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;

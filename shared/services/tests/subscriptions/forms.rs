@@ -39,7 +39,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_can_be_paid_as_long_as_the_link_of_its_form(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let invoice = world.order_start().await;
@@ -56,7 +56,7 @@ async fn an_invoice_can_be_paid_as_long_as_the_link_of_its_form(pool: MySqlPool)
     assert!(!invoice_payments::is_returned(&mut conn, form).await.unwrap());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_is_void_when_the_link_has_ended_unpaid(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let invoice = world.order_start().await;
@@ -70,7 +70,7 @@ async fn an_invoice_is_void_when_the_link_has_ended_unpaid(pool: MySqlPool) {
     assert_eq!(world.invoices().await[0].state, InvoiceState::Void);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_form_shortens_no_time_to_pay(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let invoice = world.order_start().await;
@@ -78,7 +78,7 @@ async fn a_form_shortens_no_time_to_pay(pool: MySqlPool) {
     assert_eq!(world.open_invoice().await.unwrap().due_at, invoice.due_at);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_form_of_a_change_ends_with_the_period(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -96,7 +96,7 @@ async fn the_form_of_a_change_ends_with_the_period(pool: MySqlPool) {
     assert_eq!(world.expire().await, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_form_is_opened_that_the_bank_would_refuse(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -109,7 +109,7 @@ async fn no_form_is_opened_that_the_bank_would_refuse(pool: MySqlPool) {
     assert!(matches!(world.ask_form(change.id).await, FormOutcome::Opening(_)));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn days_that_are_gone_are_not_sold_although_the_scheduler_is_down(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;

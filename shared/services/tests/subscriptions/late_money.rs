@@ -8,7 +8,7 @@ use sqlx::MySqlPool;
 
 use super::world::{USER, World};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_payment_of_an_invoice_is_returned_and_changes_nothing(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -18,7 +18,7 @@ async fn a_second_payment_of_an_invoice_is_returned_and_changes_nothing(pool: My
     assert_eq!(world.row().await, before);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn late_money_reopens_an_expired_subscription_within_the_period_that_it_paid(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -35,7 +35,7 @@ async fn late_money_reopens_an_expired_subscription_within_the_period_that_it_pa
     assert_eq!(world.settle(renewal.id).await, SettleOutcome::Refund(RefundReason::PaidTwice));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn late_money_for_a_period_that_is_over_is_returned(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -49,7 +49,7 @@ async fn late_money_for_a_period_that_is_over_is_returned(pool: MySqlPool) {
     assert_eq!(world.state().await, SubscriptionState::Expired);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn late_money_never_revives_what_its_customer_cancelled(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -66,7 +66,7 @@ async fn late_money_never_revives_what_its_customer_cancelled(pool: MySqlPool) {
     assert_eq!(world.state().await, SubscriptionState::Cancelled);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_for_a_discarded_invoice_is_returned(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 31_000, 310_000).await;

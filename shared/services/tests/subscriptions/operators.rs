@@ -18,7 +18,7 @@ use super::world::{USER, World, at};
 
 const ACT: OperatorAct<'static> = OperatorAct { operator: "anna", reason: "просьба клиента" };
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_forced_renewal_pays_the_next_period_and_not_the_running_one(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (first, _) = world.buy_with_card().await;
@@ -35,7 +35,7 @@ async fn a_forced_renewal_pays_the_next_period_and_not_the_running_one(pool: MyS
     assert!(matches!(again, Err(OperatorError::NextPeriodPaid)), "{again:?}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn bonus_days_move_the_boundary_and_reinstate_what_has_ended(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -70,7 +70,7 @@ async fn bonus_days_move_the_boundary_and_reinstate_what_has_ended(pool: MySqlPo
     assert_eq!(days, [wanted(10), wanted(5)]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_settles_or_voids_an_open_invoice_once(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -96,7 +96,7 @@ async fn an_operator_settles_or_voids_an_open_invoice_once(pool: MySqlPool) {
     assert!(world.open_invoice().await.is_none());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_fair_share_is_that_of_the_unused_days(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -105,7 +105,7 @@ async fn the_fair_share_is_that_of_the_unused_days(pool: MySqlPool) {
     assert_eq!(suggested_refund(&paid, &world.clock), Kopecks(16_000), "16 of 31 days");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn voiding_an_open_renewal_ends_the_subscription_tells_it_and_is_logged_once(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     sqlx::query("UPDATE widgets SET event_kinds = '[\"subscription.expired\"]'")
@@ -139,7 +139,7 @@ async fn voiding_an_open_renewal_ends_the_subscription_tells_it_and_is_logged_on
     assert_eq!(told, ["subscription.expired"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_discarded_invoice_is_logged_once(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -169,7 +169,7 @@ async fn declined_ahead(pool: MySqlPool, class: ErrorClass) -> World {
     world
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_stolen_card_that_was_charged_ahead_is_left_alone_at_the_boundary(pool: MySqlPool) {
     let world = declined_ahead(pool, ErrorClass::Hard).await;
     world.set("2026-12-31T21:00:00Z");
@@ -179,7 +179,7 @@ async fn a_stolen_card_that_was_charged_ahead_is_left_alone_at_the_boundary(pool
     assert!(world.chargeable().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_empty_card_that_was_charged_ahead_is_charged_by_the_rest_of_the_schedule(pool: MySqlPool) {
     let world = declined_ahead(pool, ErrorClass::Funds).await;
     world.set("2026-12-31T21:00:00Z");
@@ -188,7 +188,7 @@ async fn an_empty_card_that_was_charged_ahead_is_charged_by_the_rest_of_the_sche
     assert_eq!(charge_at.date_naive().to_string(), "2027-01-02", "the first charge of the schedule is spent");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_new_card_after_a_stolen_one_is_charged_although_the_boundary_comes_first(pool: MySqlPool) {
     let world = declined_ahead(pool, ErrorClass::Hard).await;
     let invoice = world.open_invoice().await.unwrap();
@@ -201,7 +201,7 @@ async fn a_new_card_after_a_stolen_one_is_charged_although_the_boundary_comes_fi
     assert_eq!(world.chargeable().await, [invoice.id]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn bonus_days_that_reach_beyond_today_end_a_review(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -223,7 +223,7 @@ async fn bonus_days_that_reach_beyond_today_end_a_review(pool: MySqlPool) {
     assert!(world.violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_review_of_a_lapsed_subscription_ends_by_a_person(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -241,7 +241,7 @@ async fn the_review_of_a_lapsed_subscription_ends_by_a_person(pool: MySqlPool) {
     assert_eq!(world.access().await.reason, AccessReason::Paid);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_ended_subscription_is_reinstated_where_it_ended(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -269,7 +269,7 @@ async fn an_ended_subscription_is_reinstated_where_it_ended(pool: MySqlPool) {
     assert_eq!(world.access().await.until, Some(at("2027-01-31T21:00:00Z")), "no day is lost");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn rows_that_contradict_each_other_are_found(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -293,7 +293,7 @@ async fn rows_that_contradict_each_other_are_found(pool: MySqlPool) {
     assert_eq!(rules, ["never_due", "active_without_payment"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn days_that_nobody_paid_or_granted_are_found(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -314,7 +314,7 @@ async fn days_that_nobody_paid_or_granted_are_found(pool: MySqlPool) {
     assert_eq!(break_rows("UPDATE subscriptions SET is_granted = TRUE").await, ["days_without_reason"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn late_charges_future_periods_and_missing_installs_are_found(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;

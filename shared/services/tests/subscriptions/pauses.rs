@@ -56,7 +56,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_that_is_charged_by_card_is_not_charged_after_a_long_pause(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -67,7 +67,7 @@ async fn a_renewal_that_is_charged_by_card_is_not_charged_after_a_long_pause(poo
     world.is_left_to_a_person().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_that_its_payer_has_to_pay_does_not_end_after_a_long_pause(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -79,7 +79,7 @@ async fn a_renewal_that_its_payer_has_to_pay_does_not_end_after_a_long_pause(poo
 }
 
 /// Nothing was paused, but no job ran for months.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_whose_time_is_over_is_not_made_whichever_job_comes_first(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -95,7 +95,7 @@ async fn a_charge_whose_time_is_over_is_not_made_whichever_job_comes_first(pool:
 }
 
 /// The vendor's grace is longer than the month that follows the year.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_shorter_next_period_that_is_over_within_the_grace_is_not_invoiced(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let billing = json!({ "subscriptions": { "grace_days": 60 } });
@@ -120,7 +120,7 @@ async fn a_shorter_next_period_that_is_over_within_the_grace_is_not_invoiced(poo
     assert!(world.open_invoice().await.is_none() && world.violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_that_was_written_ahead_is_void_after_a_long_pause(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -142,7 +142,7 @@ async fn an_invoice_that_was_written_ahead_is_void_after_a_long_pause(pool: MySq
     assert!(world.violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_waited_for_the_sale_is_made_at_the_next_time_of_its_schedule(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -166,7 +166,7 @@ async fn a_charge_that_waited_for_the_sale_is_made_at_the_next_time_of_its_sched
     assert_eq!(last_charge_on.map(|day| day.to_string()).as_deref(), Some("2027-01-03"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_waits_for_its_reminder_is_not_hastened_by_the_sale(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -179,7 +179,7 @@ async fn a_charge_that_waits_for_its_reminder_is_not_hastened_by_the_sale(pool: 
 }
 
 /// Handshake and `PAuth` say nothing of a subscription then; whatever else tells access says that it is free.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn access_is_told_as_free_and_nobody_is_asked_to_pay_while_nothing_is_sold(pool: MySqlPool) {
     let world = World::heard(pool).await;
     world.buy_with_card().await;

@@ -23,7 +23,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_is_sent_in_its_time_and_not_after_a_long_outage(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
@@ -41,7 +41,7 @@ async fn a_charge_is_sent_in_its_time_and_not_after_a_long_outage(pool: MySqlPoo
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_has_begun_is_not_sent_while_nothing_is_sold(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;
@@ -53,7 +53,7 @@ async fn a_charge_that_has_begun_is_not_sent_while_nothing_is_sold(pool: MySqlPo
     assert!(world.permit(&attempt).await.is_some());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_has_begun_is_not_sent_for_a_subscription_that_waits_for_a_person(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let renewal = world.due_charge().await;

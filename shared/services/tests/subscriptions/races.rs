@@ -20,7 +20,7 @@ fn trace() -> Trace {
     Trace { correlation_id: "race".to_owned(), traceparent: None }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_many_quotes_applied_at_once_one_becomes_an_invoice(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -51,7 +51,7 @@ async fn of_many_quotes_applied_at_once_one_becomes_an_invoice(pool: MySqlPool) 
 }
 
 /// A quote rests on the version that it was priced for, not on a lock: a preview neither waits for a change nor goes wrong by it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_change_during_a_preview_makes_its_quote_stale(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -71,7 +71,7 @@ async fn a_change_during_a_preview_makes_its_quote_stale(pool: MySqlPool) {
     assert_eq!(world.invoices().await.len(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn schedulers_that_run_at_once_write_one_invoice_and_one_payment_settles_it(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -122,7 +122,7 @@ async fn locks_taken(world: &World) -> i64 {
 }
 
 /// On a cluster a lock alone keeps nobody out: of two transactions at two nodes, one commits only if both wrote one row.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_locked_subscription_is_written(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let before = locks_taken(&world).await;

@@ -44,7 +44,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_next_period_does_not_begin_once_all_of_its_money_is_returned(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let ahead = world.buy_two_periods().await;
@@ -63,7 +63,7 @@ async fn a_next_period_does_not_begin_once_all_of_its_money_is_returned(pool: My
     assert!(world.violations().await.is_empty() && world.payment_violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_next_period_is_given_back_if_the_bank_refuses_to_return_its_money(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let ahead = world.buy_two_periods().await;
@@ -77,7 +77,7 @@ async fn a_next_period_is_given_back_if_the_bank_refuses_to_return_its_money(poo
 }
 
 /// The bank decides after the boundary, when the period waits for another payment.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_next_period_that_is_given_back_late_replaces_its_renewal(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let ahead = world.buy_two_periods().await;
@@ -93,7 +93,7 @@ async fn a_next_period_that_is_given_back_late_replaces_its_renewal(pool: MySqlP
     assert!(world.violations().await.is_empty() && world.payment_violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_period_that_runs_without_its_money_is_reported_until_an_operator_ends_it(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (invoice, _) = world.buy_at_the_bank().await;
@@ -115,7 +115,7 @@ async fn a_period_that_runs_without_its_money_is_reported_until_an_operator_ends
     assert!(matches!(again, Err(OperatorError::Refused(_))), "{again:?}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn days_that_were_refunded_are_not_given_back_by_reinstating(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (invoice, _) = world.buy_at_the_bank().await;

@@ -67,7 +67,7 @@ impl World {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_scheduler_that_slept_through_the_reminder_reminds_first_and_charges_a_day_later(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.set("2027-01-05T09:00:00Z");
@@ -97,7 +97,7 @@ async fn a_scheduler_that_slept_through_the_reminder_reminds_first_and_charges_a
 }
 
 /// The last day on which one period is caught up: the grace is over meanwhile.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_waits_for_its_reminder_costs_no_access(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.set("2027-01-15T09:00:00Z");
@@ -115,7 +115,7 @@ async fn a_charge_that_waits_for_its_reminder_costs_no_access(pool: MySqlPool) {
     assert_eq!(world.access().await.until, Some(at("2027-01-31T21:00:00Z")));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reminder_on_the_eve_leaves_a_day_as_well(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.set("2026-12-31T20:50:00Z");
@@ -128,7 +128,7 @@ async fn a_reminder_on_the_eve_leaves_a_day_as_well(pool: MySqlPool) {
 }
 
 /// A card that was saved since: the reminder said that somebody has to pay.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_saved_after_the_reminder_is_announced_before_it_is_charged(pool: MySqlPool) {
     let world = World::heard(pool).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -147,7 +147,7 @@ async fn a_card_saved_after_the_reminder_is_announced_before_it_is_charged(pool:
 }
 
 /// 376-FZ: whoever unlinks the card after the late reminder is not charged.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_unlinked_after_a_late_reminder_is_not_charged(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.set("2027-01-05T09:00:00Z");
@@ -162,7 +162,7 @@ async fn a_card_unlinked_after_a_late_reminder_is_not_charged(pool: MySqlPool) {
     assert_eq!(world.access().await.level, AccessLevel::Grace);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_of_another_terminal_is_not_announced(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.set("2026-12-29T07:00:00Z");
@@ -177,7 +177,7 @@ async fn a_card_of_another_terminal_is_not_announced(pool: MySqlPool) {
     assert!(world.charge_at().await < at("2027-01-01T09:00:00Z"), "no day is waited for nothing");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_of_an_uninstalled_widget_is_left_to_its_payer_who_is_told(pool: MySqlPool) {
     let world = World::heard(pool).await;
     let (first, _) = world.buy_with_card().await;
@@ -212,7 +212,7 @@ async fn a_renewal_of_an_uninstalled_widget_is_left_to_its_payer_who_is_told(poo
 }
 
 /// The reminder said that nothing is charged, so the charge is announced before it is made.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_that_is_installed_again_before_the_boundary_is_renewed(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.set("2026-12-20T09:00:00Z");
@@ -234,7 +234,7 @@ async fn a_widget_that_is_installed_again_before_the_boundary_is_renewed(pool: M
     assert!(world.begin_charge(renewal.id).await.is_some());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_of_the_seller_is_announced_for_its_day(pool: MySqlPool) {
     let world = World::with_card(pool).await;
     world.reach_first_boundary().await;

@@ -14,7 +14,7 @@ use sqlx::MySqlPool;
 
 use super::world::{USER, World, at};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_period_is_reminded_invoiced_once_charged_and_follows_without_a_gap(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -46,7 +46,7 @@ async fn a_period_is_reminded_invoiced_once_charged_and_follows_without_a_gap(po
     assert!(world.chargeable().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_declined_renewal_opens_grace_is_tried_by_the_schedule_and_expires(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -70,7 +70,7 @@ async fn a_declined_renewal_opens_grace_is_tried_by_the_schedule_and_expires(poo
     assert_eq!(world.access().await.level, AccessLevel::Off);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_stolen_card_is_not_tried_again_and_a_new_one_pays_the_same_invoice_at_once(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (first, old) = world.buy_with_card().await;
@@ -85,7 +85,7 @@ async fn a_stolen_card_is_not_tried_again_and_a_new_one_pays_the_same_invoice_at
 }
 
 /// 376-FZ: its owner has chosen another card, so nothing that could charge the former one stays.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_that_is_replaced_is_unlinked_with_its_consent(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (first, old) = world.buy_with_card().await;
@@ -106,7 +106,7 @@ async fn a_card_that_is_replaced_is_unlinked_with_its_consent(pool: MySqlPool) {
 }
 
 /// The notification about the first payment is late.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_card_of_an_older_payment_does_not_replace_that_of_a_younger_one(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -124,7 +124,7 @@ async fn the_card_of_an_older_payment_does_not_replace_that_of_a_younger_one(poo
     assert_eq!(linked.iter().map(|card| card.id).collect::<Vec<_>>(), [younger]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unlinked_card_is_never_charged_again(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let (_, card) = world.buy_with_card().await;
@@ -145,7 +145,7 @@ async fn an_unlinked_card_is_never_charged_again(pool: MySqlPool) {
     assert_eq!(world.fail(renewal.id, ErrorClass::Funds).await, None, "an answer on its way plans no charge");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_cancellation_ends_with_the_period_and_can_be_revoked_before(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -166,7 +166,7 @@ async fn a_cancellation_ends_with_the_period_and_can_be_revoked_before(pool: MyS
     assert_eq!(world.row().await.subscription.period_no, 2);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_period_paid_ahead_begins_on_its_day(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -182,7 +182,7 @@ async fn a_period_paid_ahead_begins_on_its_day(pool: MySqlPool) {
     assert!(world.open_invoice().await.is_none());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_period_paid_ahead_begins_however_many_invoices_were_written_since(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -196,7 +196,7 @@ async fn a_period_paid_ahead_begins_however_many_invoices_were_written_since(poo
     assert_eq!(world.row().await.subscription.period_no, 2);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_scheduler_that_was_down_catches_up_one_period_and_then_asks_a_person(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -212,7 +212,7 @@ async fn a_scheduler_that_was_down_catches_up_one_period_and_then_asks_a_person(
     assert!(world.open_invoice().await.is_none(), "no row of invoices");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_written_ahead_is_voided_when_what_waits_for_the_next_period_changes(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -236,7 +236,7 @@ async fn a_renewal_written_ahead_is_voided_when_what_waits_for_the_next_period_c
     assert!(world.violations().await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscriptions(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -264,7 +264,7 @@ async fn nobody_is_reminded_invoiced_or_ended_while_the_widget_sells_no_subscrip
     assert!(renewal.charge_at.unwrap() >= at("2027-01-03T15:00:00Z"), "a day after the reminder");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_period_paid_ahead_begins_although_the_widget_sells_no_subscriptions(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
@@ -282,7 +282,7 @@ async fn a_period_paid_ahead_begins_although_the_widget_sells_no_subscriptions(p
     assert!(world.open_invoice().await.is_none());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_cancellation_takes_effect_although_the_widget_sells_no_subscriptions(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;
@@ -305,7 +305,7 @@ async fn a_cancellation_takes_effect_although_the_widget_sells_no_subscriptions(
 }
 
 /// Fact sheet of T-Bank, class `CONFIG`: operators are alerted, and the customer is left alone.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payer_hears_of_a_fault_of_ours_only_when_access_ends_within_a_week(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     world.buy_with_card().await;

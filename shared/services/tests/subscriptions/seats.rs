@@ -51,7 +51,7 @@ async fn with_three_seats(pool: MySqlPool, idle_days: Option<u32>) -> World {
     world
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_fifty_users_who_come_at_once_three_get_the_three_seats(pool: MySqlPool) {
     let world = with_three_seats(pool, None).await;
     let version = world.row().await.version;
@@ -79,7 +79,7 @@ async fn of_fifty_users_who_come_at_once_three_get_the_three_seats(pool: MySqlPo
     assert_eq!(world.row().await.version, version, "quotes remain valid");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_first_users_keep_their_seats_until_an_administrator_frees_one(pool: MySqlPool) {
     let world = with_three_seats(pool, None).await;
     for (user, number) in [(501, 1), (502, 2), (501, 1), (503, 3)] {
@@ -95,7 +95,7 @@ async fn the_first_users_keep_their_seats_until_an_administrator_frees_one(pool:
     assert_eq!(freed, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn fewer_seats_are_taken_from_the_latest_comers_and_known_before(pool: MySqlPool) {
     let world = with_three_seats(pool, None).await;
     for user in [501, 502, 503] {
@@ -122,7 +122,7 @@ async fn fewer_seats_are_taken_from_the_latest_comers_and_known_before(pool: MyS
     assert!(world.actions().await.contains(&"seats_lost".to_owned()));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_seat_that_nobody_used_goes_to_who_needs_it_and_no_seat_is_given_without_access(pool: MySqlPool) {
     let world = with_three_seats(pool, Some(7)).await;
     for user in [501, 502, 503] {

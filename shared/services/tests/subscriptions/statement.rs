@@ -152,7 +152,7 @@ pub(super) async fn expire(world: &World) -> Result<u32, TransferError> {
     expire_transfer_invoices(&world.outbox, context, &trace(), 100).await
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_buys_once_however_often_it_is_read(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (invoice, asked) = asked(&world).await;
@@ -185,7 +185,7 @@ async fn a_payment_buys_once_however_often_it_is_read(pool: MySqlPool) {
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn parts_accumulate_and_the_rest_pays_the_next_invoice(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, asked) = asked(&world).await;
@@ -206,7 +206,7 @@ async fn parts_accumulate_and_the_rest_pays_the_next_invoice(pool: MySqlPool) {
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_strangers_payment_waits_for_a_person_who_decides_once(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, asked) = asked(&world).await;
@@ -239,7 +239,7 @@ async fn a_strangers_payment_waits_for_a_person_who_decides_once(pool: MySqlPool
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_that_expires_gives_its_parts_back_and_late_money_becomes_balance(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, asked) = asked(&world).await;
@@ -262,7 +262,7 @@ async fn an_invoice_that_expires_gives_its_parts_back_and_late_money_becomes_bal
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_without_a_number_is_taken_only_if_one_invoice_asks_for_it(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, asked) = asked(&world).await;

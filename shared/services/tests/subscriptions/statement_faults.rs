@@ -46,7 +46,7 @@ async fn seller(world: &World) -> Vendor {
     vendors::find_vendor_of_widget(&mut conn, world.widget.id).await.unwrap().unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_foreign_payer_with_the_right_number_waits_for_a_person(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, asked) = asked(&world).await;
@@ -60,7 +60,7 @@ async fn a_foreign_payer_with_the_right_number_waits_for_a_person(pool: MySqlPoo
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_invoices_of_one_sum_need_a_number(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;
@@ -85,7 +85,7 @@ async fn two_invoices_of_one_sum_need_a_number(pool: MySqlPool) {
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_whole_sum_a_month_late_is_balance_when_its_price_is_gone(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;
@@ -99,7 +99,7 @@ async fn the_whole_sum_a_month_late_is_balance_when_its_price_is_gone(pool: MySq
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_of_a_withdrawn_invoice_pays_the_next_one_without_a_second_transfer(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (invoice, first) = asked(&world).await;
@@ -123,7 +123,7 @@ async fn money_of_a_withdrawn_invoice_pays_the_next_one_without_a_second_transfe
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_purpose_that_the_bank_cut_within_the_number_is_matched_by_firm_and_sum(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;
@@ -139,7 +139,7 @@ async fn a_purpose_that_the_bank_cut_within_the_number_is_matched_by_firm_and_su
 }
 
 /// The rate of the day of the invoice counts; an issued act survives whatever the seller is called and taxed by later.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn vat_and_a_name_that_change_leave_invoice_and_act_alone(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;
@@ -180,7 +180,7 @@ async fn vat_and_a_name_that_change_leave_invoice_and_act_alone(pool: MySqlPool)
 }
 
 /// A number of an act that was taken in a transaction that is rolled back is taken again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_series_of_acts_has_no_gaps(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;
@@ -206,7 +206,7 @@ async fn the_series_of_acts_has_no_gaps(pool: MySqlPool) {
 }
 
 /// The bank words an operation anew, and books it on another day, under the same id: it is the same money.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operation_that_is_worded_anew_under_its_id_counts_once(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;
@@ -228,7 +228,7 @@ async fn an_operation_that_is_worded_anew_under_its_id_counts_once(pool: MySqlPo
 }
 
 /// Readings and the end of an invoice race for it: its money is in one place, whoever comes first.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn workers_that_match_one_statement_at_once_count_it_once(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;
@@ -280,7 +280,7 @@ async fn workers_that_match_one_statement_at_once_count_it_once(pool: MySqlPool)
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_a_person_sends_back_pays_nothing_any_more(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (invoice, first) = asked(&world).await;
@@ -331,7 +331,7 @@ async fn what_a_person_sends_back_pays_nothing_any_more(pool: MySqlPool) {
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_of_one_seller_is_no_balance_with_another(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     asked(&world).await;
@@ -353,7 +353,7 @@ async fn money_of_one_seller_is_no_balance_with_another(pool: MySqlPool) {
     check_books(&world).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_seller_chooses_how_long_its_invoices_can_be_paid(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (invoice, first) = asked(&world).await;

@@ -192,7 +192,7 @@ impl History<'_> {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_kopeck_of_random_histories_is_in_one_place(pool: MySqlPool) {
     let world = World::build(pool, 14).await;
     let (_, first) = asked(&world).await;

@@ -12,7 +12,7 @@ use crate::{Fixture, ids, starting};
 /// Shorter than the wait for a lock, 10 s.
 const NO_WAIT: Duration = Duration::from_secs(5);
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_locked_row_keeps_no_other_from_being_claimed(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (free, locked, also_free) =
@@ -29,7 +29,7 @@ async fn a_locked_row_keeps_no_other_from_being_claimed(pool: MySqlPool) {
 }
 
 /// A worker may have lost the network in the middle of a transaction. The rescue of other jobs does not wait for it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn expired_jobs_whose_row_is_locked_are_left_out(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (locked, free) = (all.insert(3, None).await, all.insert(3, None).await);
@@ -50,7 +50,7 @@ async fn expired_jobs_whose_row_is_locked_are_left_out(pool: MySqlPool) {
 
 /// A worker may have vanished with many open transactions. The jobs that they lock are those whose leases expired first, more than
 /// one rescue takes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn expired_jobs_whose_row_is_locked_hide_no_others(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let mut held = Vec::new();
@@ -83,7 +83,7 @@ async fn expired_jobs_whose_row_is_locked_hide_no_others(pool: MySqlPool) {
 
 /// All leases of a process are extended together. They do not wait for a handler whose transaction has locked its job and waits for
 /// something, and would all expire meanwhile.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_locked_row_keeps_no_other_lease_from_being_extended(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (locked, free) = (all.insert(3, None).await, all.insert(3, None).await);
@@ -110,7 +110,7 @@ async fn a_locked_row_keeps_no_other_lease_from_being_extended(pool: MySqlPool) 
 }
 
 /// After Redis lost its data, a row that stays locked keeps no other job from being pushed again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_was_pushed_is_pushed_again_but_for_locked_rows(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let mut pushed = Vec::new();

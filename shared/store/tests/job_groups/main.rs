@@ -101,7 +101,7 @@ fn ids(leases: &BTreeMap<JobId, Lease>) -> BTreeSet<JobId> {
     leases.keys().copied().collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_jobs_to_be_claimed_together_those_that_wait_and_are_due_are(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (one, other) = (all.insert(3, None).await, all.insert(3, None).await);
@@ -128,7 +128,7 @@ async fn of_jobs_to_be_claimed_together_those_that_wait_and_are_due_are(pool: My
 }
 
 /// A wake-up may be delivered twice: the job is claimed once, and starts if one of the two has a permit.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_is_wanted_twice_is_claimed_once(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let once = all.insert(1, None).await;
@@ -138,7 +138,7 @@ async fn a_job_that_is_wanted_twice_is_claimed_once(pool: MySqlPool) {
 }
 
 /// A job that may have killed a worker, or whose only attempt would be lost with a worker, is claimed when it starts.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_jobs_that_were_never_started_and_may_be_again_are_claimed_ahead(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (fresh, single) = (all.insert(3, None).await, all.insert(1, None).await);
@@ -162,7 +162,7 @@ async fn only_jobs_that_were_never_started_and_may_be_again_are_claimed_ahead(po
 }
 
 /// A job that was claimed ahead and released is as it was: not started, under its dedup key, due since the same time.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_is_released_was_never_started(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (id, due) = (all.insert(3, Some("key")).await, all.now());
@@ -179,7 +179,7 @@ async fn a_job_that_is_released_was_never_started(pool: MySqlPool) {
 }
 
 /// The mark of a claim ahead ends with its lease. The job is not claimed ahead again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_claim_ahead_is_told_from_one_of_a_job_that_starts(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (early, started) = (all.insert(3, None).await, all.insert(3, None).await);
@@ -201,7 +201,7 @@ async fn a_claim_ahead_is_told_from_one_of_a_job_that_starts(pool: MySqlPool) {
 }
 
 /// As [`jobs::release`], it waits beside a newer job with its key.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_is_released_leaves_its_key_to_a_newer_one(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let id = all.insert(3, Some("key")).await;
@@ -213,7 +213,7 @@ async fn a_job_that_is_released_leaves_its_key_to_a_newer_one(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_ends_that_are_written_together_those_of_lost_leases_are_not(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (one, lost, other) =
@@ -238,7 +238,7 @@ async fn of_ends_that_are_written_together_those_of_lost_leases_are_not(pool: My
 }
 
 /// The response to an end may be lost. The same end again finds it done, unless the job has been claimed since.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_end_that_is_written_again_is_done(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (ended, requeued) = (all.insert(3, None).await, all.insert(3, None).await);
@@ -253,7 +253,7 @@ async fn an_end_that_is_written_again_is_done(pool: MySqlPool) {
     assert!(all.complete_many(1, &[requeued]).await.is_empty(), "of the first claim nothing was done");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn running_jobs_whose_leases_have_expired_are_found(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let (waiting, ended, first, second) = (
@@ -278,7 +278,7 @@ async fn running_jobs_whose_leases_have_expired_are_found(pool: MySqlPool) {
 }
 
 /// Jobs are deleted by the time of their end, whenever they were due, and also those that an earlier release ended.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn ended_jobs_are_pruned_by_the_time_of_their_end(pool: MySqlPool) {
     let all = Fixture::on(pool);
     let old = all.insert(3, None).await;
@@ -311,7 +311,7 @@ async fn ended_jobs_are_pruned_by_the_time_of_their_end(pool: MySqlPool) {
 }
 
 /// What is read of waiting jobs is read from an index, and pruning reads no job that it keeps.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn reads_of_waiting_and_of_old_jobs_are_served_by_an_index(pool: MySqlPool) {
     let all = Fixture::on(pool);
     for _ in 0..60 {

@@ -11,7 +11,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
 use crate::ledger_fixture::{LedgerFixture, charge};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_follow_each_other_without_gaps(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallet = fixture.wallet().await;
@@ -54,7 +54,7 @@ async fn pages_follow_each_other_without_gaps(options: MySqlPoolOptions, connect
     );
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn statistics_group_entries_by_the_customers_day(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -84,7 +84,7 @@ async fn statistics_group_entries_by_the_customers_day(
     assert_eq!(ledger::list_spent_by_day(&mut conn, wallet, later, 0).await.unwrap(), []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_new_price_is_a_new_version_from_its_moment_on(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -110,7 +110,7 @@ async fn a_new_price_is_a_new_version_from_its_moment_on(
 }
 
 /// The migrations' default prices equal the domain's, so that no customer is charged another price than the one shown.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_schema_contains_flysenses_default_prices(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 
 use crate::ledger_fixture::{LedgerFixture, charge, key, lines};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_call_is_held_captured_and_refunded(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallet = fixture.wallet().await;
@@ -47,7 +47,7 @@ async fn a_call_is_held_captured_and_refunded(options: MySqlPoolOptions, connect
     assert_eq!(fixture.discrepancies().await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn expired_holds_and_lots_are_released_before_the_next_command(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -78,7 +78,7 @@ async fn expired_holds_and_lots_are_released_before_the_next_command(
 
 /// Commands do not look for expired holds in a wallet that holds nothing. The sweep does, and tells of one that should not be
 /// there.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_sweep_fails_for_an_open_hold_of_a_wallet_that_holds_nothing(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -95,7 +95,7 @@ async fn a_sweep_fails_for_an_open_hold_of_a_wallet_that_holds_nothing(
     assert_eq!(fixture.balance(wallet).await, (70, 0));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_repeated_key_returns_the_first_result_and_rejects_another_body(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -122,7 +122,7 @@ async fn a_repeated_key_returns_the_first_result_and_rejects_another_body(
     assert_eq!(ledger::prune_idempotency_keys(&mut conn, later, 10).await.unwrap(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_dropped_transaction_has_no_effect(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallet = fixture.wallet().await;
@@ -136,7 +136,7 @@ async fn a_dropped_transaction_has_no_effect(options: MySqlPoolOptions, connect:
     assert_eq!(fixture.balance(wallet).await, (40, 0));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn database_constraints_reject_invalid_rows(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallet = fixture.wallet().await;
@@ -155,7 +155,7 @@ async fn database_constraints_reject_invalid_rows(options: MySqlPoolOptions, con
     assert_eq!(fixture.discrepancies().await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn verification_detects_a_changed_row(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallet = fixture.wallet().await;
@@ -200,7 +200,7 @@ async fn verification_detects_a_changed_row(options: MySqlPoolOptions, connect: 
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn holds_and_charges_of_another_wallet_are_not_found(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -228,7 +228,7 @@ async fn holds_and_charges_of_another_wallet_are_not_found(
     assert_eq!(fixture.discrepancies().await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_welcome_bonus_is_claimed_once_per_account_and_widget(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

@@ -71,7 +71,7 @@ fn assert_paid(outcomes: &[StoreResult<CommandOutcome>], paid: &[Paid], left: &m
 }
 
 /// Every row has an amount of its own, so that one that got the values of another row is found.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn groups_of_every_size_write_each_row_once(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallets = wallets_of_a_lane(&fixture, 64, 100_000).await;
@@ -125,7 +125,7 @@ async fn groups_of_every_size_write_each_row_once(options: MySqlPoolOptions, con
 }
 
 /// Commands of one wallet may change more rows than a statement takes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wallet_changes_any_number_of_lots_and_holds(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -151,7 +151,7 @@ async fn a_wallet_changes_any_number_of_lots_and_holds(
     assert_eq!(fixture.discrepancies().await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_expired_hold_is_released_beside_wallets_that_hold_nothing(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -172,7 +172,7 @@ async fn an_expired_hold_is_released_beside_wallets_that_hold_nothing(
 
 /// The first group waits for a key that another transaction has. The next one takes what came meanwhile, and what the callers of
 /// the first one submit as soon as they are answered.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn callers_that_were_just_answered_share_the_next_group(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

@@ -21,7 +21,7 @@ use crate::ledger_fixture::{LedgerFixture, key, lines};
 /// Number of concurrent actors.
 const ACTOR_COUNT: u64 = 8;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn fifty_thousand_steps_with_crashes_keep_the_ledger_consistent(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -30,7 +30,7 @@ async fn fifty_thousand_steps_with_crashes_keep_the_ledger_consistent(
 }
 
 #[ignore = "takes an hour; for releases"]
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_million_steps_with_crashes_keep_the_ledger_consistent(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::ledger_fixture::{LedgerFixture, charge, key};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hot_wallet_is_charged_until_empty_and_never_below_zero(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -43,7 +43,7 @@ async fn a_hot_wallet_is_charged_until_empty_and_never_below_zero(
     assert_eq!(fixture.discrepancies().await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn one_key_for_many_wallets_charges_once(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let batcher = WalletBatcher::new(fixture.pool.clone(), Arc::new(fixture.clock.clone()));
@@ -75,7 +75,7 @@ async fn one_key_for_many_wallets_charges_once(options: MySqlPoolOptions, connec
 }
 
 /// Widgets choose their keys independently, so a text may be a key of each.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn equal_keys_of_widgets_are_told_apart(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let mut fixture = LedgerFixture::open(options, connect).await;
     let mut wallets = Vec::new();
@@ -106,7 +106,7 @@ async fn equal_keys_of_widgets_are_told_apart(options: MySqlPoolOptions, connect
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_command_that_cannot_be_stored_fails_alone(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -127,7 +127,7 @@ async fn a_command_that_cannot_be_stored_fails_alone(
 }
 
 /// If the database is unavailable, all waiting callers get the error after one connection timeout, not one group after another.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn callers_share_one_connection_timeout_while_the_database_is_down(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -152,7 +152,7 @@ async fn callers_share_one_connection_timeout_while_the_database_is_down(
 }
 
 /// More expired holds than are read at once: those of the other wallets are released too, because their charges need the coins.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_expired_holds_of_a_wallet_keep_no_other_from_its_coins(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -190,7 +190,7 @@ async fn the_expired_holds_of_a_wallet_keep_no_other_from_its_coins(
 }
 
 /// Wallets that leave their lanes because they are locked elsewhere leave half of the pool's connections to others.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn wallets_that_wait_for_their_locks_do_not_empty_the_pool(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -254,7 +254,7 @@ impl Clock for Fragile {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_panic_fails_only_the_waiting_callers(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallet = fixture.wallet().await;

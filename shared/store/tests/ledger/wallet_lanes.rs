@@ -82,7 +82,7 @@ pub(crate) fn posted(outcome: &StoreResult<CommandOutcome>) -> ledger::Posted {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn accepted_and_refused_commands_of_many_wallets_share_a_transaction(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -120,7 +120,7 @@ async fn accepted_and_refused_commands_of_many_wallets_share_a_transaction(
     assert_eq!(fixture.discrepancies().await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_kind_of_command_finds_what_the_commands_before_it_did(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -160,7 +160,7 @@ async fn every_kind_of_command_finds_what_the_commands_before_it_did(
     assert_eq!(fixture.discrepancies().await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn one_key_acts_once_in_a_transaction_of_many_wallets(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -196,7 +196,7 @@ async fn one_key_acts_once_in_a_transaction_of_many_wallets(
     assert_eq!(spent, 3);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_locked_wallet_delays_no_other_and_keeps_the_order_of_its_commands(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -259,7 +259,7 @@ async fn submit_all_owned(
     places.into_values().flatten().collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn commands_of_a_wallet_are_executed_in_the_order_of_their_callers(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -281,7 +281,7 @@ async fn commands_of_a_wallet_are_executed_in_the_order_of_their_callers(
 }
 
 /// Another transaction has a key of the group and wants a wallet of it. It is the heavier one, so the group is rolled back.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_group_that_loses_a_deadlock_is_repeated_as_a_whole(
     options: MySqlPoolOptions,
     connect: MySqlConnectOptions,
@@ -349,7 +349,7 @@ async fn a_group_that_loses_a_deadlock_is_repeated_as_a_whole(
 }
 
 /// A wallet whose rows contradict each other fails its own commands and no others.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_broken_or_unknown_wallet_fails_alone(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
     let wallets = filled(&fixture, 6, 100).await;

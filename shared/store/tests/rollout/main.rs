@@ -162,7 +162,7 @@ impl Clients {
 /// Each transaction of 0.1.0 that was served is there once.
 #[sqlx::test(migrations = false)]
 async fn no_request_of_the_release_before_fails_while_migrations_run(pool: MySqlPool) {
-    let released = flysk_migrations::MIGRATIONS.iter().filter(|one| one.version <= SCHEMA_OF_0_1_0).cloned();
+    let released = flysk_migrations::MIGRATOR.iter().filter(|one| one.version <= SCHEMA_OF_0_1_0).cloned();
     Migrator::with_migrations(released.collect()).run(&pool).await.unwrap();
     let options = MySqlPoolOptions::new().max_connections(20);
     let old = flysk_store::configure_pool(options);

@@ -5,7 +5,7 @@ use flysk_store::{StoreError, TextColumn};
 use sqlx::MySqlPool;
 
 /// A refused statement is distinguished from an unavailable server, because repeating it is useless.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_rejected_statement_is_a_defect_and_an_unavailable_database_is_not(pool: MySqlPool) {
     let refused = [
         ("a word that is no SQL", "SELECT 1 FORM wallets"),
@@ -39,7 +39,7 @@ struct States {
     former: Option<JobState>,
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_text_that_is_none_of_an_enums_is_an_invalid_row(pool: MySqlPool) {
     let read = async |statement: &'static str| {
         sqlx::query_as::<_, States>(statement).fetch_one(&pool).await.map_err(StoreError::from)

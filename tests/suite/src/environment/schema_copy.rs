@@ -1,4 +1,4 @@
-//! Statements that create the schema in its last form, for the databases of tests (`flysk_migrations::MIGRATOR`).
+//! Statements that create the schema in its last form, for the databases of tests (`flysk_test_schema::MIGRATOR`).
 
 use std::fmt::Write as _;
 

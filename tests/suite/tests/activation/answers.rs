@@ -7,7 +7,7 @@ use sqlx::MySqlPool;
 
 use crate::harness::TestApp;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_link_has_a_url_a_command_and_a_qr_code_for_each_messenger(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (status, link) = app.ask(ADMIN, Method::POST, "/v1/flysense/activation").await;
@@ -27,7 +27,7 @@ async fn a_link_has_a_url_a_command_and_a_qr_code_for_each_messenger(pool: MySql
 }
 
 /// A neighbour has another account: neither its links nor its bindings are seen or deleted.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_neighbour_sees_and_deletes_nothing(pool: MySqlPool) {
     const NEIGHBOUR: u64 = 39_999_999;
     const NEIGHBOURS_ADMIN: u64 = 901;

@@ -22,7 +22,7 @@ async fn content(app: &TestApp, page: &str) -> String {
     app.http.get(page).send().await.unwrap().text().await.unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_person_activates_flysense_on_the_page_of_the_app(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for messenger in ["telegram", "max"] {

@@ -14,7 +14,7 @@ fn boris() -> Person {
 
 const BINDINGS: &str = "SELECT COUNT(*) FROM activation_bindings";
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_forged_contact_binds_in_telegram(pool: MySqlPool) {
     use telegram::Card;
     let app = TestApp::installed(pool).await;
@@ -49,7 +49,7 @@ async fn no_forged_contact_binds_in_telegram(pool: MySqlPool) {
     );
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_forged_contact_binds_in_max(pool: MySqlPool) {
     use max::Card;
     let app = TestApp::installed(pool).await;
@@ -74,7 +74,7 @@ async fn no_forged_contact_binds_in_max(pool: MySqlPool) {
     assert_eq!(app.activation().await["install_status"], "active");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_contact_without_an_open_link_binds_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.telegram.state.write(ANNA, "/start").unwrap();

@@ -49,7 +49,7 @@ async fn rescue(app: &TestApp) {
 
 /// The worker dies after Telegram has accepted the question, and after the platform has switched the widget on. In the
 /// end the widget is active, and nothing was done or said twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_activation_survives_a_worker_that_dies_after_each_outside_effect(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
@@ -89,7 +89,7 @@ async fn an_activation_survives_a_worker_that_dies_after_each_outside_effect(poo
 }
 
 /// The name of the user cannot be read for a while: the link works without it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_link_works_while_amocrm_does_not_tell_the_users_name(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -105,7 +105,7 @@ async fn a_link_works_while_amocrm_does_not_tell_the_users_name(pool: MySqlPool)
 }
 
 /// Each job of a finished activation is enqueued again, as a new job.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn jobs_of_a_finished_activation_that_run_again_bind_and_activate_nothing_twice(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -150,7 +150,7 @@ async fn open_link_and_send_contact(app: &TestApp) -> [JobRow; 2] {
 }
 
 /// A contact is not handled before the link that was opened before it, even if its job runs first.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn updates_of_a_dialogue_are_handled_in_order(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let updates = open_link_and_send_contact(&app).await;
@@ -167,7 +167,7 @@ async fn updates_of_a_dialogue_are_handled_in_order(pool: MySqlPool) {
 
 /// Otherwise the dialogue would be dead, and its updates would ask five times a second whether they may go on, until the
 /// cancelled one is deleted after two days.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_cancelled_update_does_not_hold_up_its_dialogue(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let [opened, _] = open_link_and_send_contact(&app).await;

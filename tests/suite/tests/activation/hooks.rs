@@ -22,7 +22,7 @@ fn start(update_id: u64) -> String {
     .to_string()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_update_without_the_secret_is_refused(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (telegram, max) = ("X-Telegram-Bot-Api-Secret-Token", "X-Max-Bot-Api-Secret");
@@ -41,7 +41,7 @@ async fn an_update_without_the_secret_is_refused(pool: MySqlPool) {
     assert_eq!(app.count(STORED).await, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_update_that_arrives_several_times_is_answered_once(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
@@ -55,7 +55,7 @@ async fn an_update_that_arrives_several_times_is_answered_once(pool: MySqlPool) 
 }
 
 /// Updates that no parser knows are acknowledged, and the next ones are handled.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unreadable_update_stops_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.telegram.state.deliver("message", json!({ "message": { "chat": "?" } }));
@@ -75,7 +75,7 @@ async fn an_unreadable_update_stops_nothing(pool: MySqlPool) {
     assert!(app.jobs(JobState::Dead).await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_update_that_is_too_long_is_refused(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let long = json!({ "update_id": 1, "message": { "text": "x".repeat(300_000) } }).to_string();
@@ -84,7 +84,7 @@ async fn an_update_that_is_too_long_is_refused(pool: MySqlPool) {
 }
 
 /// Telegram and MAX have each dropped the bot's webhook; the next check sets it again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_webhook_is_set_again_and_a_present_one_is_left_alone(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let set = |app: &TestApp| {
@@ -123,7 +123,7 @@ async fn a_lost_webhook_is_set_again_and_a_present_one_is_left_alone(pool: MySql
 }
 
 /// One messenger is away: activation works through the other, and the first bot answers again when it is back.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn one_bot_works_while_the_other_is_away(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let down = Act::Answer { status: 503, headers: Vec::new(), body: String::new() };
@@ -148,7 +148,7 @@ async fn one_bot_works_while_the_other_is_away(pool: MySqlPool) {
 }
 
 /// A deployment without bots says so, and nothing else of FlySense depends on them.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn without_a_bot_that_has_answered_there_are_no_links(pool: MySqlPool) {
     let app = TestApp::build(pool, true).await;
     let outcome = app.amocrm.state.install(

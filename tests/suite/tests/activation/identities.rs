@@ -8,7 +8,7 @@ use sqlx::MySqlPool;
 use crate::harness::{BORIS, TELEGRAM_TOKEN, TestApp};
 
 /// A link waits for its administrator: whoever starts the bot first without it gets nothing of it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_bare_start_takes_no_link_that_waits_for_somebody(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.link().await;
@@ -22,7 +22,7 @@ async fn a_bare_start_takes_no_link_that_waits_for_somebody(pool: MySqlPool) {
 }
 
 /// Names may be given to somebody else; ids may not.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn whoever_takes_over_a_name_is_a_stranger(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -36,7 +36,7 @@ async fn whoever_takes_over_a_name_is_a_stranger(pool: MySqlPool) {
     assert_eq!(app.activation().await["bindings"].as_array().map(Vec::len), Some(1), "Anna stays bound");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn texts_have_no_markup_and_the_button_is_removed_after_success(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;

@@ -13,7 +13,7 @@ use crate::harness::{ANNA, ANNAS_MASKED_PHONE, TestApp};
 const BONUSES: &str = "SELECT COUNT(*) FROM welcome_bonuses";
 
 /// The whole way through Telegram: the button in the settings, the bot, the phone number, the active widget.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_install_waits_for_its_activation_and_then_transcribes_for_everybody(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let before = app.activation().await;
@@ -57,7 +57,7 @@ async fn an_install_waits_for_its_activation_and_then_transcribes_for_everybody(
     assert!(app.jobs(JobState::Dead).await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn max_activates_as_well(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
@@ -72,7 +72,7 @@ async fn max_activates_as_well(pool: MySqlPool) {
 }
 
 /// A second administrator changes nothing but gets notices too; the bonus is credited once, also after a reinstallation.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_repeated_activation_changes_nothing_and_the_bonus_comes_once(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -92,7 +92,7 @@ async fn a_repeated_activation_changes_nothing_and_the_bonus_comes_once(pool: My
 }
 
 /// Uninstalling forgets the people and their numbers; a reinstalled widget works again at once.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn uninstalling_undoes_the_activation_and_reinstalling_restores_the_status(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -109,7 +109,7 @@ async fn uninstalling_undoes_the_activation_and_reinstalling_restores_the_status
     assert_eq!(app.count(BONUSES).await, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_that_needs_no_messenger_is_active_at_once(pool: MySqlPool) {
     let app = TestApp::build(pool, false).await;
     app.install().await;
@@ -117,7 +117,7 @@ async fn a_widget_that_needs_no_messenger_is_active_at_once(pool: MySqlPool) {
     assert_eq!((app.count(BONUSES).await, app.amocrm.state.hooks(ACCOUNT).len()), (1, 1));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn installs_that_are_active_stay_active_when_the_setting_is_switched_on(pool: MySqlPool) {
     let app = TestApp::build(pool, false).await;
     app.install().await;
@@ -127,7 +127,7 @@ async fn installs_that_are_active_stay_active_when_the_setting_is_switched_on(po
     assert_eq!(app.activation().await["install_status"], "active");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_administrators_create_links_and_see_who_is_bound(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (status, problem) = app.ask(USER, Method::POST, "/v1/flysense/activation").await;
@@ -144,7 +144,7 @@ async fn only_administrators_create_links_and_see_who_is_bound(pool: MySqlPool) 
 }
 
 /// An account that loses access between the link and the phone number: the person is told what to do.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_person_is_told_why_the_widget_could_not_be_switched_on(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;

@@ -34,7 +34,7 @@ async fn blocked(pool: MySqlPool) -> (TestApp, Running<Smtp>) {
     (app, mail)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn whoever_blocked_the_bot_gets_one_letter_a_day_and_nothing_else(pool: MySqlPool) {
     let (app, mail) = blocked(pool).await;
     look(&app).await;
@@ -54,7 +54,7 @@ async fn whoever_blocked_the_bot_gets_one_letter_a_day_and_nothing_else(pool: My
     assert_eq!((notices(&app, BALANCE_LOW), mail.state.letters().len()), (1, 1), "the bot reaches her");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_notice_that_the_messenger_does_not_deliver_goes_by_e_mail(pool: MySqlPool) {
     let (app, mail) = bound(pool).await;
     let body = r#"{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}"#;
@@ -66,7 +66,7 @@ async fn a_notice_that_the_messenger_does_not_deliver_goes_by_e_mail(pool: MySql
     assert_eq!(app.count("SELECT COUNT(*) FROM activation_notices").await, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_link_of_a_letter_switches_the_kind_off_in_the_bot_as_well(pool: MySqlPool) {
     let (app, mail) = blocked(pool).await;
     look(&app).await;
@@ -87,7 +87,7 @@ async fn the_link_of_a_letter_switches_the_kind_off_in_the_bot_as_well(pool: MyS
     assert!(settings.contains("итоги недели — включено"), "{settings}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nobody_gets_a_letter_at_night(pool: MySqlPool) {
     let (app, mail) = blocked(pool).await;
     forward_to(&app, 23);
@@ -98,7 +98,7 @@ async fn nobody_gets_a_letter_at_night(pool: MySqlPool) {
     assert_eq!(mail.state.letters().len(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_address_that_does_not_exist_is_forgotten(pool: MySqlPool) {
     let (app, mail) = blocked(pool).await;
     mail.state.fail(Moment::Recipient, Fault::Answer("550 5.1.1 no such user".to_owned()));
@@ -111,7 +111,7 @@ async fn an_address_that_does_not_exist_is_forgotten(pool: MySqlPool) {
     assert_eq!((mail.state.letters().len(), mail.state.connections()), (0, connections));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_letter_in_doubt_is_not_sent_again(pool: MySqlPool) {
     let (app, mail) = blocked(pool).await;
     mail.state.fail(Moment::Content, Fault::KeepAndCut);
@@ -121,7 +121,7 @@ async fn a_letter_in_doubt_is_not_sent_again(pool: MySqlPool) {
     assert_eq!(mail.state.letters().len(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_address_is_sealed_at_rest_and_deleted_with_the_number(pool: MySqlPool) {
     let (app, mail) = bound(pool).await;
     let known = "SELECT COUNT(*) FROM activation_bindings WHERE email_sealed IS NOT NULL";

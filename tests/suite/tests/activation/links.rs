@@ -8,7 +8,7 @@ use sqlx::MySqlPool;
 use crate::harness::{ANNA, BORIS, TestApp};
 
 /// Telegram Desktop drops the payload for whoever started the bot before: the short code helps.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_payload_is_replaced_by_the_short_code(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.telegram.state.write(ANNA, "/start").unwrap();
@@ -26,7 +26,7 @@ async fn a_lost_payload_is_replaced_by_the_short_code(pool: MySqlPool) {
     assert_eq!(app.activation().await["install_status"], "active");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_code_may_be_typed_without_a_command_in_max(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.max.state.start(ANNA, None).unwrap();
@@ -37,7 +37,7 @@ async fn a_code_may_be_typed_without_a_command_in_max(pool: MySqlPool) {
     assert_eq!(app.activation().await["link"]["messenger"], "max");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn five_wrong_codes_close_the_dialogue_for_an_hour(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for number in 0..5 {
@@ -57,7 +57,7 @@ async fn five_wrong_codes_close_the_dialogue_for_an_hour(pool: MySqlPool) {
     assert_eq!(app.activation().await["link"]["state"], "opened");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn links_and_codes_expire_and_newer_ones_replace_older_ones(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let old = app.link().await;
@@ -83,7 +83,7 @@ async fn links_and_codes_expire_and_newer_ones_replace_older_ones(pool: MySqlPoo
 }
 
 /// A stolen or forwarded link: the second presenter gets nothing, whichever messenger, and the first is warned.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_link_belongs_to_whoever_opens_it_first_and_strangers_bind_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
@@ -125,7 +125,7 @@ async fn a_link_belongs_to_whoever_opens_it_first_and_strangers_bind_nothing(poo
 }
 
 /// Both bots get the link at the same moment: one of them has it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_messengers_at_once_give_one_owner(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;
@@ -146,7 +146,7 @@ async fn two_messengers_at_once_give_one_owner(pool: MySqlPool) {
 }
 
 /// Neither token nor code is readable in the database.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn secrets_of_links_and_phone_numbers_are_not_readable_at_rest(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;

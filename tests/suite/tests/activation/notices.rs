@@ -46,7 +46,7 @@ pub(crate) async fn look(app: &TestApp) {
     app.run_until_idle().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_low_balance_is_told_once_a_day_and_not_to_those_who_do_not_want_it(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -74,7 +74,7 @@ async fn a_low_balance_is_told_once_a_day_and_not_to_those_who_do_not_want_it(po
     assert_eq!(notices(&app, BALANCE_LOW), 2, "the next day, and wanted again");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nobody_is_written_to_at_night(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -92,7 +92,7 @@ async fn nobody_is_written_to_at_night(pool: MySqlPool) {
 }
 
 /// Access is lost: the people who are bound are told where to grant it again, and stay bound.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn lost_access_is_told_with_the_way_back(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -113,7 +113,7 @@ async fn lost_access_is_told_with_the_way_back(pool: MySqlPool) {
 }
 
 /// A person who blocked the bot gets nothing in it, and no letter without a mail server.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn whoever_blocked_the_bot_gets_no_messages(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;

@@ -5,7 +5,7 @@ use sqlx::MySqlPool;
 
 use crate::harness::{ANNA, ANNAS_MASKED_PHONE, TestApp};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn stop_ends_the_binding_and_deletes_the_number_and_the_widget_goes_on(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -30,7 +30,7 @@ async fn stop_ends_the_binding_and_deletes_the_number_and_the_widget_goes_on(poo
     assert!(answers.contains("эта справка") && answers.contains("Активировать"), "{told:?}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_blocked_bot_marks_the_binding_until_the_person_writes_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -43,7 +43,7 @@ async fn a_blocked_bot_marks_the_binding_until_the_person_writes_again(pool: MyS
 }
 
 /// The bot asks again whoever does something else than press the button.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn whoever_writes_something_else_is_led_on(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let link = app.link().await;

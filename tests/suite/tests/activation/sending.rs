@@ -26,7 +26,7 @@ fn answer(status: u16, body: &str) -> Act {
 const SENT_MESSAGES: &str = "SELECT COUNT(*) FROM bot_messages WHERE state = 'sent'";
 
 /// Several answers within a second: the limit of a dialogue delays them, and no request is refused.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn answers_keep_to_the_limit_of_a_dialogue(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for _ in 0..3 {
@@ -39,7 +39,7 @@ async fn answers_keep_to_the_limit_of_a_dialogue(pool: MySqlPool) {
 }
 
 /// A refusal with `retry_after` pauses the whole bot and loses nothing.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn too_many_requests_pause_the_bot_and_the_message_is_sent_once(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let body = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 1","parameters":{"retry_after":1}}"#;
@@ -51,7 +51,7 @@ async fn too_many_requests_pause_the_bot_and_the_message_is_sent_once(pool: MySq
 }
 
 /// The messenger may have taken a message whose answer was lost: it is not sent again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_message_that_may_have_been_sent_is_not_sent_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.telegram.control.script(Script::next(send_message(), Act::ServeThenCut));
@@ -67,7 +67,7 @@ async fn a_message_that_may_have_been_sent_is_not_sent_again(pool: MySqlPool) {
 }
 
 /// A person who blocked the bot is not written to again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_blocked_bot_stops_the_channel(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -116,7 +116,7 @@ async fn refused_message(pool: &MySqlPool) -> String {
 }
 
 /// A handler that is repeated does not know the answer any more: what follows it is written in a transaction that is repeated.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refusal_is_recorded_also_after_a_lost_race(pool: MySqlPool) {
     let app = TestApp::installed(pool.clone()).await;
     app.activate_in_telegram().await;

@@ -74,7 +74,7 @@ fn told(app: &TestApp) -> Vec<String> {
         .collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_event_that_somebody_has_to_act_upon_is_told(pool: MySqlPool) {
     let app = activated(pool).await;
     for (kind, begin) in [
@@ -105,7 +105,7 @@ async fn every_event_that_somebody_has_to_act_upon_is_told(pool: MySqlPool) {
     assert_eq!(told(&app).len(), 5, "nobody has to do anything");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failed_payment_is_told_in_both_messengers_with_a_button_that_pays_the_invoice(pool: MySqlPool) {
     let app = activated(pool).await;
     let link = app.link().await;
@@ -128,7 +128,7 @@ async fn a_failed_payment_is_told_in_both_messengers_with_a_button_that_pays_the
     assert_eq!(readable, 0, "the link is a permission, so it is sealed at rest");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failed_payment_and_the_debt_that_it_makes_are_one_notice(pool: MySqlPool) {
     let app = activated(pool).await;
     happen(&app, &[EventKind::SubscriptionPaymentFailed, EventKind::SubscriptionPastDue]).await;
@@ -139,7 +139,7 @@ async fn a_failed_payment_and_the_debt_that_it_makes_are_one_notice(pool: MySqlP
     assert!(told(&app)[1].contains("не оплачена"), "{:?}", told(&app));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_night_and_the_switch_of_a_kind_hold_for_subscriptions(pool: MySqlPool) {
     let app = activated(pool).await;
     app.telegram.state.write(ANNA, "Выключить: подписка не оплачена").unwrap();

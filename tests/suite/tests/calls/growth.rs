@@ -69,7 +69,7 @@ async fn request(app: &TestApp, note: u64) -> reqwest::Response {
         .unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_large_webhook_is_refused_and_a_long_note_is_not(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let account = format!("account[id]={ACCOUNT}&text=");
@@ -81,7 +81,7 @@ async fn a_large_webhook_is_refused_and_a_long_note_is_not(pool: Pool) {
     assert_eq!(stored_hooks(&app).await, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn webhooks_of_an_install_are_limited_per_hour(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let limited = app.api_in(|env| env.with("FLYSK_HOOKS_PER_HOUR", "2")).await;
@@ -99,7 +99,7 @@ async fn webhooks_of_an_install_are_limited_per_hour(pool: Pool) {
     assert_eq!(send_hook(&app, &limited, body).await.status(), StatusCode::NO_CONTENT);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn notes_that_amocrm_never_showed_are_requested_a_limited_number_of_times_a_day(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let notes = u64::from(MAX_UNSEEN_NOTES);
@@ -122,7 +122,7 @@ async fn notes_that_amocrm_never_showed_are_requested_a_limited_number_of_times_
 }
 
 /// A page that makes ids up neither fills the table nor keeps amoCRM's API busy.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_account_has_a_limited_number_of_events_that_amocrm_does_not_know(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let ids: Vec<AmocrmEventId> =
@@ -144,7 +144,7 @@ async fn an_account_has_a_limited_number_of_events_that_amocrm_does_not_know(poo
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn failed_calls_whose_note_was_never_seen_are_deleted_after_a_month(pool: Pool) {
     let app = TestApp::installed(pool).await;
     insert_unseen(&app, 1..3, TranscriptionState::Failed, TimeDelta::days(31)).await;

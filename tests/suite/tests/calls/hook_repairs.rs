@@ -22,7 +22,7 @@ const CHECK: CheckHooks = CheckHooks { account_id: AccountId(ACCOUNT) };
 
 /// A missing or disabled webhook, and a POST that does or does not enable it: afterwards there is one valid
 /// webhook, and the calls of the meantime are found.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hook_that_is_missing_or_disabled_is_repaired_and_its_calls_are_found(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let destination = app.hooks()[0].destination.clone();
@@ -45,7 +45,7 @@ async fn a_hook_that_is_missing_or_disabled_is_repaired_and_its_calls_are_found(
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_valid_hook_is_read_once_and_not_changed(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -59,7 +59,7 @@ async fn a_valid_hook_is_read_once_and_not_changed(pool: MySqlPool) {
 }
 
 /// nginx blocks our address for the account: one job detects it, and no other calls amoCRM.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_block_applies_to_every_job_of_the_account(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -75,7 +75,7 @@ async fn a_block_applies_to_every_job_of_the_account(pool: MySqlPool) {
 }
 
 /// A worker crashes after it deleted the webhook and before it subscribed again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_repair_that_crashes_half_way_is_repeated(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let destination = app.hooks()[0].destination.clone();
@@ -106,7 +106,7 @@ async fn a_repair_that_crashes_half_way_is_repeated(pool: MySqlPool) {
 }
 
 /// A plan without webhooks is recorded and causes no failure; the account's calls are found in the event list.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_plan_without_hooks_is_recorded_and_calls_are_found_anyway(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let destination = app.hooks()[0].destination.clone();
@@ -120,7 +120,7 @@ async fn a_plan_without_hooks_is_recorded_and_calls_are_found_anyway(pool: MySql
     assert_eq!(app.account().await.hooks_state, HooksState::Subscribed);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_amocrm_that_fails_or_returns_a_page_is_called_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let destination = app.hooks()[0].destination.clone();
@@ -143,7 +143,7 @@ async fn an_amocrm_that_fails_or_returns_a_page_is_called_again(pool: MySqlPool)
 
 /// A new current key: the webhook's address changes, deliveries to both addresses are accepted meanwhile, and in
 /// the end nothing depends on the old key.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn hooks_move_to_the_new_key_and_none_is_lost(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let old = app.hooks()[0].destination.clone();
@@ -176,7 +176,7 @@ async fn hooks_move_to_the_new_key_and_none_is_lost(pool: MySqlPool) {
 
 /// All attempts to deliver `deactivate` may fail, as in an outage of the API. Otherwise people stay bound to an account that is gone, and
 /// its erasure waits in vain.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_deactivation_whose_event_was_lost_is_found_by_the_check(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let uninstalled = "UPDATE installs SET status = 'uninstalled', disconnected_at = NOW(6)";

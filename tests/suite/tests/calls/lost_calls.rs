@@ -23,7 +23,7 @@ fn job() -> ReconcileAccount {
 
 /// Calls on all types of entities are found. A missed call has no recording, and calls whose webhook arrived are
 /// not requested again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn calls_with_lost_webhooks_are_found_with_separate_correlation_ids(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let told = app.call(Leads, 30, false);
@@ -42,7 +42,7 @@ async fn calls_with_lost_webhooks_are_found_with_separate_correlation_ids(pool: 
     assert!(app.account().await.reconciled_until.is_some());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn repeated_reads_and_late_webhooks_request_nothing_twice(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let note = app.silent_call(Leads, 42);
@@ -62,7 +62,7 @@ async fn repeated_reads_and_late_webhooks_request_nothing_twice(pool: MySqlPool)
 }
 
 /// More calls than fit on a page: each page is a separate job, and the window is recorded with the last.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_long_event_list_is_read_page_by_page(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let lost: Vec<u64> = (0..130).map(|_| app.silent_call(Leads, 42)).collect();
@@ -76,7 +76,7 @@ async fn a_long_event_list_is_read_page_by_page(pool: MySqlPool) {
 
 /// A worker crashes between the event list and the notes: nothing is recorded as read, and the next one repeats
 /// it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_worker_crash_half_way_loses_and_duplicates_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let lost = [app.silent_call(Leads, 42), app.silent_call(Contacts, 7)];
@@ -104,7 +104,7 @@ async fn a_worker_crash_half_way_loses_and_duplicates_nothing(pool: MySqlPool) {
 }
 
 /// An account blocked by amoCRM: nothing is requested, no job dies, and nothing is recorded as read.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_blocked_account_is_read_again_at_the_next_tick(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let note = app.silent_call(Leads, 42);
@@ -122,7 +122,7 @@ async fn a_blocked_account_is_read_again_at_the_next_tick(pool: MySqlPool) {
 }
 
 /// amoCRM refuses a token that looks valid: the platform is told, and the next attempt has another one.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refused_token_is_replaced_before_the_next_attempt(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let note = app.silent_call(Leads, 42);
@@ -148,7 +148,7 @@ async fn a_refused_token_is_replaced_before_the_next_attempt(pool: MySqlPool) {
 }
 
 /// HTML pages, broken connections, entries of unknown shapes, missing notes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn invalid_responses_of_amocrm_only_delay_the_search(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let note = app.silent_call(Leads, 42);
@@ -176,7 +176,7 @@ async fn invalid_responses_of_amocrm_only_delay_the_search(pool: MySqlPool) {
 }
 
 /// Calls from before FlySense was installed, or while it was switched off, are not requested.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_calls_since_transcription_was_enabled_are_found(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let mut conn = app.pool.acquire().await.unwrap();

@@ -26,7 +26,7 @@ async fn deliver(app: &TestApp, form: &[(&str, &str)]) {
 
 /// A service message, as our own integration may write, and a plain text: they arrive through the same webhook as
 /// calls and must have no effect.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn notes_other_than_calls_start_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for kind in ["25", "4"] {
@@ -53,7 +53,7 @@ async fn notes_other_than_calls_start_nothing(pool: MySqlPool) {
 }
 
 /// Dates in a webhook are local and have no time zone, so they are ignored.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn local_dates_of_a_webhook_are_ignored(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for (index, date) in ["2031-01-01 00:00:00", "15.06.2025 18:26", ""].into_iter().enumerate() {
@@ -105,7 +105,7 @@ async fn state_of(app: &TestApp, note: u64) -> String {
 }
 
 /// Other widgets of the account can read the hook's address and name any note: an old call is not transcribed for it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hook_does_not_start_old_calls(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let old = app.silent_call(EntityType::Leads, 42);
@@ -123,7 +123,7 @@ async fn a_hook_does_not_start_old_calls(pool: MySqlPool) {
 }
 
 /// A forged hook cannot start calls without limit. A day later the account has its calls again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn automatic_calls_of_an_account_are_bounded_per_day(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     deliver_note(&app, app.silent_call(EntityType::Leads, 42)).await;

@@ -72,7 +72,7 @@ async fn an_unresponsive_recognizer_fails_the_call_at_its_deadline() -> anyhow::
 
 /// After a loss of Redis, a second poll of a call may begin before the first one is answered. What the slower one learns of an operation
 /// that was replaced meanwhile does not break its successor, which is paid for.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_answer_about_an_earlier_operation_changes_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let id = TranscriptionId::generate(&app.clock);

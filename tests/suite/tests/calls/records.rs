@@ -58,7 +58,7 @@ fn states(found: &Value) -> Vec<&str> {
     found["items"].as_array().unwrap().iter().map(|item| item["state"].as_str().unwrap()).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_of_a_card_are_resolved_once_in_the_background(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let notes: Vec<u64> = (0..3).map(|_| app.silent_call(EntityType::Leads, 60)).collect();
@@ -77,7 +77,7 @@ async fn events_of_a_card_are_resolved_once_in_the_background(pool: Pool) {
     assert_eq!(app.events_asked(), 3, "each event is asked for once");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unresolved_record_is_transcribed_as_soon_as_its_note_is_known(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let (by_event, by_note) =
@@ -98,7 +98,7 @@ async fn an_unresolved_record_is_transcribed_as_soon_as_its_note_is_known(pool: 
     assert_eq!(app.requested().await.0, [by_event, by_note]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_event_that_amocrm_does_not_know_is_absent_after_some_tries(pool: Pool) {
     let app = TestApp::installed(pool).await;
     app.request(&[UNKNOWN]).await;
@@ -113,7 +113,7 @@ async fn an_event_that_amocrm_does_not_know_is_absent_after_some_tries(pool: Poo
     assert_eq!(app.events_asked(), 3);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failing_amocrm_costs_no_record_and_no_second_transcription(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let note = app.silent_call(EntityType::Leads, 60);
@@ -129,7 +129,7 @@ async fn a_failing_amocrm_costs_no_record_and_no_second_transcription(pool: Pool
     assert_eq!(app.requested().await.0, [note]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unchanged_answer_is_not_sent_again(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let note = app.silent_call(EntityType::Leads, 60).to_string();
@@ -147,7 +147,7 @@ async fn an_unchanged_answer_is_not_sent_again(pool: Pool) {
     assert_eq!((&third["unchanged"], &third["items"][0]["is_pending"]), (&json!(false), &json!(false)));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn records_are_refused_by_their_form_and_number(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let many: Vec<String> = (1..=301).map(|id: u64| id.to_string()).collect();
@@ -160,7 +160,7 @@ async fn records_are_refused_by_their_form_and_number(pool: Pool) {
 }
 
 /// A page that names ids at random cannot occupy the account's API for hours.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_account_has_a_limited_number_of_pending_events(pool: Pool) {
     use flysk_services::calls::records::{MAX_PENDING_EVENTS, RecordOutcome, RecordRequest, request_record};
     let app = TestApp::installed(pool).await;

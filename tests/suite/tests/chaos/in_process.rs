@@ -17,7 +17,7 @@ use flysk_queue::{
     Backoff, EphemeralRegistry, Job, JobContext, JobError, JobHandler, JobOutcome, JobResult, Outbox, Policy,
     QueueNotifier, RedisKeys, Registry, connect_redis,
 };
-use flysk_store::{Pool, Tx, jobs};
+use flysk_store::{Tx, jobs};
 use flysk_suite::chaos::fleet::Fleet;
 use flysk_suite::chaos::worker::lease_config;
 use serde::{Deserialize, Serialize};
@@ -49,12 +49,11 @@ pub(crate) struct Stage {
     most_limited: AtomicUsize,
     /// Open transactions that lock rows of jobs.
     locks: Mutex<Vec<Tx>>,
-    pool: Pool,
 }
 
 impl Stage {
     /// With a closed gate.
-    pub(crate) fn new(fleet: &Fleet) -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             started: Mutex::default(),
             gate: Semaphore::new(0),
@@ -62,7 +61,6 @@ impl Stage {
             limited: AtomicUsize::new(0),
             most_limited: AtomicUsize::new(0),
             locks: Mutex::default(),
-            pool: fleet.pool.clone(),
         })
     }
 
@@ -224,7 +222,7 @@ impl JobHandler<Stage> for Limited {
 impl JobHandler<Stage> for LeaveLocked {
     async fn handle(&self, run: &JobContext, stage: &Stage) -> JobResult {
         stage.note_start::<Self>();
-        let mut tx = stage.pool.begin().await?;
+        let mut tx = run.pool().begin().await?;
         sqlx::query("SELECT id FROM jobs WHERE id = ? FOR UPDATE")
             .bind(run.job_id().to_string())
             .execute(&mut *tx)
@@ -239,7 +237,7 @@ impl JobHandler<Stage> for LoseLease {
         stage.note_start::<Self>();
         sqlx::query("UPDATE jobs SET fence = fence + 1, lease_owner = 'another' WHERE id = ?")
             .bind(run.job_id().to_string())
-            .execute(&stage.pool)
+            .execute(run.pool())
             .await?;
         Ok(JobOutcome::Done)
     }

@@ -16,7 +16,7 @@ const MAX_BEFORE: usize = 400;
 async fn a_job_waits_for_few_of_another_tenants_jobs_in_the_same_queue() -> anyhow::Result<()> {
     let fleet = Fleet::start(Duration::from_mins(1)).await?;
     enqueue(&fleet, 0..u64::try_from(BUSY_JOBS)?, |key| OfBusyTenant { key }).await?;
-    let stage = Stage::new(&fleet);
+    let stage = Stage::new();
     let worker = InProcessWorker::start(&fleet, &stage)?;
     stage.wait_for_starts::<OfBusyTenant>(CONCURRENCY).await?;
     enqueue(&fleet, 0..1, |key| Quick { key }).await?;

@@ -72,7 +72,7 @@ async fn probe(app: &TestApp, endpoint: &Endpoint, authority: Option<(&str, &str
     (status, answer)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_operation_succeeds_without_valid_credentials(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let endpoints = endpoints();
@@ -105,7 +105,7 @@ async fn no_operation_succeeds_without_valid_credentials(pool: MySqlPool) {
 }
 
 /// Every claim of a one-time token of amoCRM is verified.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_claim_of_a_one_time_token_is_verified(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let shaped =
@@ -160,7 +160,7 @@ fn forged(good: &str) -> Vec<String> {
 }
 
 /// Names that no column can store are unknown names, not internal errors.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_name_in_another_alphabet_is_unknown(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     for (path, expected) in [
@@ -175,7 +175,7 @@ async fn a_name_in_another_alphabet_is_unknown(pool: MySqlPool) {
 }
 
 /// CORS: pages of amoCRM may read every response, errors included; other origins may not.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_pages_of_amocrm_may_read_responses(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let url = format!("{}/v1/settings", app.api_url);
@@ -199,7 +199,7 @@ async fn only_pages_of_amocrm_may_read_responses(pool: MySqlPool) {
 }
 
 /// RFC 7519 allows times with a fraction and a list of audiences.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn tokens_with_fractional_times_and_several_audiences_are_valid(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let now = app.clock.now().timestamp();
@@ -230,7 +230,7 @@ async fn tokens_with_fractional_times_and_several_audiences_are_valid(pool: MySq
 }
 
 /// CORS headers are present on every kind of failure, at any stage of the request.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_of_amocrm_may_read_every_failure(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let put = async |body: String| {

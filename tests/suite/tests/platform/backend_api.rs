@@ -38,7 +38,7 @@ async fn switch(app: &TestApp, on: bool) {
     assert_eq!(app.backend(Method::PUT, "/v1/backend/switch", Some(wanted)).await.0, StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vendor_lists_where_its_widget_is_installed(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     install_neighbour(&app).await;
@@ -79,7 +79,7 @@ async fn a_vendor_lists_where_its_widget_is_installed(pool: MySqlPool) {
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_are_filtered_and_paged(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     install_neighbour(&app).await;
@@ -105,7 +105,7 @@ async fn events_are_filtered_and_paged(pool: MySqlPool) {
     assert_eq!((refused.0, &refused.1["code"]), (StatusCode::NOT_FOUND, &"install_not_found".into()));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_delivery_log_holds_the_attempts_of_all_events(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.script(Script::next("/events", ill()));
@@ -136,7 +136,7 @@ async fn the_delivery_log_holds_the_attempts_of_all_events(pool: MySqlPool) {
     assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_test_event_is_delivered_as_every_other(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let path = "/v1/backend/events/test";
@@ -154,7 +154,7 @@ async fn a_test_event_is_delivered_as_every_other(pool: MySqlPool) {
     assert!(told["data"]["message"].as_str().unwrap().contains("test"), "{told}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_failed_events_of_a_period_are_replayed_in_order(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let widget = app.widget().await;
@@ -193,7 +193,7 @@ async fn the_failed_events_of_a_period_are_replayed_in_order(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vendor_lists_transactions_and_revenue_of_all_accounts(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     install_neighbour(&client.app).await;

@@ -162,7 +162,7 @@ async fn send(target: &TargetAccount, operation: &Operation, text: &str) -> (Sta
     (status, media.unwrap_or_default(), body)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn unknown_fields_wrong_types_and_duplicate_keys_are_rejected_at_every_depth(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let (before, document) = (target.sees().await, document());
@@ -220,7 +220,7 @@ fn the_document_forbids_additional_properties() {
 }
 
 /// A release with an amount would release everything, so the amount is rejected.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operation_without_a_body_rejects_one(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let before = target.sees().await;
@@ -244,7 +244,7 @@ async fn an_operation_without_a_body_rejects_one(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_empty_query_parameter_counts_as_absent(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let mut asked = 0;
@@ -272,7 +272,7 @@ async fn an_empty_query_parameter_counts_as_absent(pool: MySqlPool) {
 }
 
 /// A `+` in a query is a space. The error for an unescaped offset says so, instead of calling the time invalid.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unescaped_plus_in_a_time_is_explained(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let document = document();
@@ -305,7 +305,7 @@ async fn an_unescaped_plus_in_a_time_is_explained(pool: MySqlPool) {
 /// Numbers that no double can represent, in notations that no double preserves.
 const NUMBERS: &str = r#"{"a":12345678901234567890.123,"b":[0.1,1.10,1e2,-0],"c":{"d":18446744073709551616},"e":3E-7,"f":"1.10"}"#;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn settings_preserve_every_digit_in_all_responses(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let app = &target.app;

@@ -28,7 +28,7 @@ pub(crate) async fn arrives(
     (answer.status(), answer.text().await.unwrap())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_forged_request_gets_neither_our_secret_nor_a_job(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     for host in
@@ -50,7 +50,7 @@ async fn a_forged_request_gets_neither_our_secret_nor_a_job(pool: MySqlPool) {
     assert_eq!(app.token_requests(), 0);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_duplicated_code_is_one_grant(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let code = app.amocrm.state.issue_code(CLIENT_ID, ACCOUNT, None).unwrap();
@@ -65,7 +65,7 @@ async fn a_duplicated_code_is_one_grant(pool: MySqlPool) {
 }
 
 /// An administrator starts a reconnect for one account and grants access to another: the grant is rejected.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_grant_of_another_account_than_requested_is_rejected(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let mut other = app.amocrm.state.account(ACCOUNT).unwrap();
@@ -89,7 +89,7 @@ async fn a_grant_of_another_account_than_requested_is_rejected(pool: MySqlPool) 
 }
 
 /// A user who started in two windows may finish in either.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_window_does_not_invalidate_the_first(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let (first, second) = (begin(&app).await, begin(&app).await);
@@ -101,7 +101,7 @@ async fn a_second_window_does_not_invalidate_the_first(pool: MySqlPool) {
 }
 
 /// amoCRM waits 3 s for the response, so the response must not wait for the exchange.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_response_does_not_wait_for_the_exchange(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.amocrm.control.script(Script::next("/oauth2/access_token", Act::Hang).times(10));
@@ -109,7 +109,7 @@ async fn the_response_does_not_wait_for_the_exchange(pool: MySqlPool) {
     assert_eq!(outcome.status, Some(200));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_code_is_retried_for_twenty_minutes_and_then_fails(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let busy = Act::Answer { status: 429, headers: Vec::new(), body: String::new() };
@@ -130,7 +130,7 @@ async fn a_code_is_retried_for_twenty_minutes_and_then_fails(pool: MySqlPool) {
 }
 
 /// The pair was received, but its account could not be read: the pair is stored, and the code is not used twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_pair_is_stored_while_its_account_cannot_be_read(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let ill = Act::Answer { status: 503, headers: Vec::new(), body: String::new() };
@@ -143,7 +143,7 @@ async fn a_pair_is_stored_while_its_account_cannot_be_read(pool: MySqlPool) {
     assert_eq!((app.status().await, app.token_requests()), ("active", 1));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_code_with_a_lost_response_ends_in_a_reconnect(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.amocrm.control.script(Script::next("/oauth2/access_token", Act::ServeThenCut));
@@ -155,7 +155,7 @@ async fn a_code_with_a_lost_response_ends_in_a_reconnect(pool: MySqlPool) {
 }
 
 /// An administrator reconnects in one browser: signed link, state, amoCRM's page, and back with the code.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_state_is_accepted_once_from_its_own_browser(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let (state, cookie) = begin(&app).await;
@@ -179,7 +179,7 @@ async fn a_state_is_accepted_once_from_its_own_browser(pool: MySqlPool) {
     assert_eq!(app.status().await, "active");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_state_expires_and_a_refused_grant_is_reported(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let (state, cookie) = begin(&app).await;
@@ -191,7 +191,7 @@ async fn a_state_expires_and_a_refused_grant_is_reported(pool: MySqlPool) {
 }
 
 /// Error pages have the same security headers as others, and link back to the widget's host.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn error_pages_are_strict_and_link_to_the_widgets_platform(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let (amocrm, kommo) = ("href=\"https://www.amocrm.ru/\"", "href=\"https://www.kommo.com/\"");

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::charging::{BONUS, FLYCOINS, WalletClient, seconds_of, use_flycoins};
 use super::harness::TestApp;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_estimate_and_a_charge_have_the_same_price(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let lines = json!([
@@ -48,7 +48,7 @@ async fn an_estimate_and_a_charge_have_the_same_price(pool: MySqlPool) {
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_repeated_charge_gets_its_first_response(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let first = client.write_as("call-17", "/charges", seconds_of(60)).await;
@@ -79,7 +79,7 @@ async fn switch(client: &WalletClient, on: bool) {
     assert_eq!(status, StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invalid_charge_has_a_reason_and_moves_nothing(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let line = |service: &str, quantity: Value| json!({ "account_id": ACCOUNT, "lines": [{ "service": service, "quantity": quantity }] });
@@ -116,7 +116,7 @@ async fn an_invalid_charge_has_a_reason_and_moves_nothing(pool: MySqlPool) {
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_is_refunded_in_parts_up_to_its_amount(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let charge = client.charge(60).await.text("transaction_id");
@@ -148,7 +148,7 @@ async fn a_charge_is_refunded_in_parts_up_to_its_amount(pool: MySqlPool) {
 }
 
 /// A backend that repeats a charge learns that its work was refunded, so that it does not do the work for nothing.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_repeated_charge_or_capture_says_what_was_refunded_of_it(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let held = client.write("/holds", hold_of(60)).await.text("hold_id");
@@ -170,7 +170,7 @@ async fn a_repeated_charge_or_capture_says_what_was_refunded_of_it(pool: MySqlPo
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_length_or_count_beyond_its_limit_is_refused_with_a_json_pointer(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let before = client.balance().await;
@@ -188,7 +188,7 @@ async fn a_length_or_count_beyond_its_limit_is_refused_with_a_json_pointer(pool:
 }
 
 /// A missing amount does not mean everything; otherwise a misspelt field would refund the whole charge.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_needs_an_amount_or_all(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let charge = client.charge(60).await.text("transaction_id");
@@ -219,7 +219,7 @@ async fn a_refund_needs_an_amount_or_all(pool: MySqlPool) {
 
 /// A lost response of a refund made before `all` became required is still returned when the same request is
 /// repeated.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_from_before_all_was_required_is_replayed(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let charge = client.charge(60).await.text("transaction_id");
@@ -243,7 +243,7 @@ async fn a_refund_from_before_all_was_required_is_replayed(pool: MySqlPool) {
 }
 
 /// An account that uninstalled the widget cannot be charged, but can get refunds.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_uninstalled_account_cannot_be_charged_but_can_be_refunded(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let charge = client.charge(60).await.text("transaction_id");
@@ -278,7 +278,7 @@ async fn uninstall(app: &TestApp) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_without_flycoins_charges_nothing(pool: MySqlPool) {
     let client = WalletClient::at(TestApp::installed(pool).await);
     assert_eq!(client.charge(1).await.problem(), (409, "flycoins_not_used"));
@@ -289,7 +289,7 @@ async fn a_widget_without_flycoins_charges_nothing(pool: MySqlPool) {
 }
 
 /// Forty charges of 10 Flycoins each, sent twice with the same key, compete for 100 Flycoins.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn concurrent_charges_never_exceed_the_balance(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let mut racers = JoinSet::new();

@@ -109,7 +109,7 @@ async fn next_renewal(app: &TestApp) -> (&'static str, PairState) {
     (app.status().await, pair.state)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_crash_before_the_request_costs_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -121,7 +121,7 @@ async fn a_renewal_crash_before_the_request_costs_nothing(pool: MySqlPool) {
     assert_eq!(app.token_requests(), 2);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_crash_before_the_response_is_flagged(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -135,7 +135,7 @@ async fn a_renewal_crash_before_the_response_is_flagged(pool: MySqlPool) {
 }
 
 /// The smallest gap: amoCRM responded, and the database has not stored it yet.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_crash_before_the_new_pair_is_stored_is_flagged(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -154,7 +154,7 @@ async fn a_renewal_crash_before_the_new_pair_is_stored_is_flagged(pool: MySqlPoo
     assert_eq!(next_renewal(&app).await, ("reconnect", PairState::Refused));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_crash_after_the_commit_is_complete(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -190,7 +190,7 @@ async fn next_exchange(app: &TestApp) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_exchange_crash_before_the_request_is_repeated_by_the_next_worker(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.amocrm.control.script(Script::next(TOKENS, Act::Hang));
@@ -201,7 +201,7 @@ async fn an_exchange_crash_before_the_request_is_repeated_by_the_next_worker(poo
     assert_eq!((app.status().await, app.token_requests()), ("active", 2));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_exchange_crash_before_the_response_offers_a_reconnect(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.amocrm.control.script(Script::next(TOKENS, Act::ServeThenHang));
@@ -212,7 +212,7 @@ async fn an_exchange_crash_before_the_response_offers_a_reconnect(pool: MySqlPoo
     a_way_out_is_offered(&app).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_exchange_crash_before_the_pair_is_stored_offers_a_reconnect(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     // The response arrives after the intent is stored, and before the locked row for the pair can be written.
@@ -232,7 +232,7 @@ async fn an_exchange_crash_before_the_pair_is_stored_offers_a_reconnect(pool: My
 }
 
 /// The pair is stored with its code before its account is queried.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_exchange_crash_before_the_account_is_known_is_completed_by_the_next_worker(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.amocrm.control.script(Script::next(ACCOUNT_API, Act::Hang));
@@ -244,7 +244,7 @@ async fn an_exchange_crash_before_the_account_is_known_is_completed_by_the_next_
     assert_eq!(app.delivered_events(), ["install", "activate"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_exchange_crash_before_the_commit_is_completed_by_the_next_worker(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let mut lock = app.pool.begin().await.unwrap();

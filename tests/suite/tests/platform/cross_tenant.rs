@@ -304,7 +304,7 @@ fn backend(who: &'static str, value: String, shares_the_account: bool) -> Intrud
     Intruder { who, scheme: "ProjectToken", header: "X-Project-Token", value, shares_the_account }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn credentials_of_other_tenants_access_nothing(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let intruders = intruders(&target.app).await;
@@ -352,7 +352,7 @@ const ALLOWED_AFTER_UNINSTALL: [&str; 9] = [
 ];
 
 /// After the account disabled the integration, its credentials still identify it but allow no work.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn credentials_of_an_uninstalled_account_allow_no_work(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let app = &target.app;

@@ -6,7 +6,7 @@ use sqlx::MySqlPool;
 
 use super::harness::TestApp;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_rejected_statement_is_internal_and_a_database_that_is_down_is_unavailable(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     sqlx::query("RENAME TABLE settings_history TO settings_history_of_yesterday")

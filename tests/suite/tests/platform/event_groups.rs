@@ -72,7 +72,7 @@ async fn recorded(app: &TestApp) -> Vec<(String, u32, String)> {
     .unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn deliveries_that_run_together_are_each_recorded_once(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let jobs = queue_events(&app, 3 * ENDPOINT_PERMITS).await;
@@ -104,7 +104,7 @@ async fn deliveries_that_run_together_are_each_recorded_once(pool: MySqlPool) {
 
 /// The record of a delivery lets the next event of its install go. Another process may have that event's job locked: it is due
 /// then, and nobody waits for it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_locked_job_of_the_next_event_delays_no_record(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let jobs = queue_events(&app, ENDPOINT_PERMITS).await;
@@ -136,7 +136,7 @@ async fn a_locked_job_of_the_next_event_delays_no_record(pool: MySqlPool) {
 
 /// Rows of some deliveries stay locked: the deliveries that are recorded together with them are recorded all the same. One wait for
 /// each would be longer than a group may take. Their events are not sent again at once, and their jobs keep their attempts.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 #[ignore = "long: waits for rows that stay locked"]
 async fn rows_that_stay_locked_keep_no_other_delivery_from_its_end(pool: MySqlPool) {
     const LOCKED: usize = 4;
@@ -175,7 +175,7 @@ async fn rows_that_stay_locked_keep_no_other_delivery_from_its_end(pool: MySqlPo
 
 /// Whether a delivery that was claimed ahead had begun when its worker died, nobody knows. It is not an attempt of the event, the
 /// first time.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_delivery_that_was_claimed_ahead_keeps_its_schedule_when_the_worker_dies(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let job = queue_events(&app, 1).await[0];
@@ -199,7 +199,7 @@ async fn a_delivery_that_was_claimed_ahead_keeps_its_schedule_when_the_worker_di
 }
 
 /// The worker was thought dead while the backend took its time: the interrupted attempt is logged, and its answer is not.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_run_that_lost_its_job_does_not_record_its_delivery(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.clear_calls();
@@ -231,7 +231,7 @@ async fn a_run_that_lost_its_job_does_not_record_its_delivery(pool: MySqlPool) {
 
 /// A replay during an attempt, or the end of the event before, queues a second job of an event. What the slower one hears last does
 /// not reopen the event: later events of the install have been sent since.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_failure_does_not_reopen_a_delivered_event(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.clear_calls();

@@ -54,7 +54,7 @@ async fn switch(app: &TestApp, on: bool) {
     assert_eq!(app.backend(Method::PUT, "/v1/backend/switch", Some(wanted)).await.0, StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn activate_waits_until_install_is_delivered(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.vendor.control.script(Script::next("/events", ill()));
@@ -66,7 +66,7 @@ async fn activate_waits_until_install_is_delivered(pool: MySqlPool) {
     assert_eq!(arrivals(&app), ["install", "install", "activate"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_event_that_is_given_up_lets_the_next_one_go(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.vendor.control.script(Script::next("/events", ill()).times(4));
@@ -79,7 +79,7 @@ async fn an_event_that_is_given_up_lets_the_next_one_go(pool: MySqlPool) {
 }
 
 /// Also when many events wait, each is sent as soon as the one before has ended.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_line_of_waiting_events_is_delivered_in_one_go(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.clear_calls();
@@ -95,7 +95,7 @@ async fn a_line_of_waiting_events_is_delivered_in_one_go(pool: MySqlPool) {
 }
 
 /// A second job of an event, for example one of an earlier release, does not break the order.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_comes_too_early_waits(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.vendor.control.script(Script::next("/events", ill()));
@@ -111,7 +111,7 @@ async fn a_job_that_comes_too_early_waits(pool: MySqlPool) {
     assert!(early.last_error.unwrap().contains("1 earlier events"), "it says what it waits for");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_cancelled_delivery_fails_its_event_and_the_next_one_goes(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.vendor.control.script(Script::next("/events", ill()));
@@ -126,7 +126,7 @@ async fn a_cancelled_delivery_fails_its_event_and_the_next_one_goes(pool: MySqlP
     assert!(page.to_string().contains("\"failed\""), "{page}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_say_status_and_reason(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     switch(&app, false).await;
@@ -155,7 +155,7 @@ async fn events_say_status_and_reason(pool: MySqlPool) {
 }
 
 /// A request of the widget finds the grant refused before amoCRM's hook arrives.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_access_that_turns_out_to_be_an_uninstallation_is_told_too(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::hours(24));
@@ -172,7 +172,7 @@ async fn a_lost_access_that_turns_out_to_be_an_uninstallation_is_told_too(pool: 
 }
 
 /// Nothing but the hook says that the integration was disabled.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refused_grant_without_a_hook_is_a_lost_access(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::hours(24));
@@ -187,7 +187,7 @@ async fn a_refused_grant_without_a_hook_is_a_lost_access(pool: MySqlPool) {
 }
 
 /// A widget that is switched off is uninstalled: its backend hears of it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_uninstallation_of_a_switched_off_widget_is_told(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     switch(&app, false).await;
@@ -198,7 +198,7 @@ async fn an_uninstallation_of_a_switched_off_widget_is_told(pool: MySqlPool) {
     assert_eq!(app.delivered_events(), ["install", "activate", "deactivate", "deactivate"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_replay_of_a_waiting_event_means_now(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.vendor.control.script(Script::next("/events", ill()).times(2));
@@ -217,7 +217,7 @@ async fn a_replay_of_a_waiting_event_means_now(pool: MySqlPool) {
 }
 
 /// The worker dies while the backend handles the request. Another worker takes the job over.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_attempt_cut_off_by_a_crash_is_in_the_log(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     switch(&app, false).await;
@@ -241,7 +241,7 @@ async fn an_attempt_cut_off_by_a_crash_is_in_the_log(pool: MySqlPool) {
     assert_eq!((attempts[1].0, attempts[1].2, attempts[1].3), (2, Some(204), false));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_receives_the_kinds_it_has_chosen(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let settings = |version: u32| json!({ "version": version, "settings": { "tone": version } });

@@ -58,7 +58,7 @@ async fn switch(app: &TestApp, on: bool) {
 }
 
 /// A job with all events would reach its time limit, and begin again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_long_period_is_replayed_by_several_jobs(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (widget_id, began) = (app.widget().await.id, app.clock.now());
@@ -92,7 +92,7 @@ async fn a_long_period_is_replayed_by_several_jobs(pool: MySqlPool) {
 }
 
 /// A vendor may register the URL after the first accounts have installed the widget.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_happened_before_the_widget_had_a_url_is_replayed(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let widget = app.widget().await;
@@ -119,7 +119,7 @@ async fn what_happened_before_the_widget_had_a_url_is_replayed(pool: MySqlPool) 
 }
 
 /// Otherwise each would be a tenant of its own, and a widget with many would delay all others.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_delivery_belongs_to_its_widget(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let widget = app.widget().await;

@@ -50,7 +50,7 @@ async fn only_install(app: &TestApp) {
     widgets::update(as_conn(&mut conn), widget.id, &changes, app.clock.now()).await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failed_delivery_is_retried_after_10_60_and_300_seconds(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     only_install(&app).await;
@@ -76,7 +76,7 @@ async fn a_failed_delivery_is_retried_after_10_60_and_300_seconds(pool: MySqlPoo
     );
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failed_event_can_be_sent_again(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     only_install(&app).await;
@@ -95,7 +95,7 @@ async fn a_failed_event_can_be_sent_again(pool: MySqlPool) {
     assert_eq!((received.len(), received[0].body["id"].as_str()), (1, Some(id.as_str())));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_backend_that_answers_410_gets_no_retries(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     only_install(&app).await;
@@ -107,7 +107,7 @@ async fn a_backend_that_answers_410_gets_no_retries(pool: MySqlPool) {
     assert_eq!(page["items"][0]["state"], "refused");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_may_have_a_longer_retry_schedule(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     only_install(&app).await;
@@ -123,7 +123,7 @@ async fn a_widget_may_have_a_longer_retry_schedule(pool: MySqlPool) {
 
 /// Ten consecutive failures open the circuit breaker. Waiting events lose no attempt and are delivered in the
 /// end.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_circuit_breaker_spares_a_dead_backend_and_loses_nothing(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let changes = Changes { delivery_delays: Some(Some(vec![1; 20])), ..Changes::default() };
@@ -140,7 +140,7 @@ async fn a_circuit_breaker_spares_a_dead_backend_and_loses_nothing(pool: MySqlPo
     assert_eq!(told, ["activate", "install"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_event_has_token_signature_and_all_documented_fields(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let calls = app.vendor.control.calls_to("POST", "/events");
@@ -164,7 +164,7 @@ async fn an_event_has_token_signature_and_all_documented_fields(pool: MySqlPool)
 }
 
 /// Local addresses are rejected before anything is sent.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_local_address_is_never_called(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let changes =
@@ -177,7 +177,7 @@ async fn a_local_address_is_never_called(pool: MySqlPool) {
 }
 
 /// Deliveries to a hanging backend keep their permits; later deliveries do not join the waiting ones.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hanging_backend_blocks_no_further_deliveries(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let limits = &app.executor.app().limits;
@@ -220,7 +220,7 @@ async fn switch_off_and_on(app: &TestApp) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_dead_address_of_one_event_does_not_affect_others(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     deactivate_goes_to(&app, "/gone-astray").await;
@@ -238,7 +238,7 @@ async fn a_dead_address_of_one_event_does_not_affect_others(pool: MySqlPool) {
 
 /// When the circuit breaker of an address lets deliveries through again, the waiting ones resume at different
 /// times.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn deliveries_to_a_dead_address_resume_at_different_times(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     deactivate_goes_to(&app, "/gone-astray").await;
@@ -261,7 +261,7 @@ async fn deliveries_to_a_dead_address_resume_at_different_times(pool: MySqlPool)
 }
 
 /// A 410 response and an address that is not called do not count as failures of a backend.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn gone_responses_and_forbidden_addresses_do_not_count_as_failures(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.vendor.control.script(Script::next("/events", status(410)).times(12));
@@ -281,7 +281,7 @@ async fn gone_responses_and_forbidden_addresses_do_not_count_as_failures(pool: M
 }
 
 /// A job that dies does not change an event that was already delivered.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_dead_job_does_not_change_a_delivered_event(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (_, page) = app.backend(Method::GET, "/v1/backend/events", None).await;
@@ -294,7 +294,7 @@ async fn a_late_dead_job_does_not_change_a_delivered_event(pool: MySqlPool) {
 }
 
 /// An operator replays the job, and the delivery starts again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_replays_a_failed_event(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     only_install(&app).await;

@@ -18,7 +18,7 @@ const TOKENS: &str = "/oauth2/access_token";
 const UNKNOWN_HOST: &str = "nobody.amocrm.ru";
 
 /// All codes from such a host fail at the first attempt, and no other is accepted for 5 minutes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn codes_of_an_unknown_host_fail_after_one_attempt(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     for n in 0..25 {
@@ -41,7 +41,7 @@ async fn dead_codes(app: &TestApp) -> i64 {
 }
 
 /// A page, or a status that the token endpoint does not use: `help.amocrm.ru` is not an account.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn codes_of_a_host_unlike_amocrm_fail_after_one_attempt(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     let page = vec![("content-type".to_owned(), "text/html".to_owned())];
@@ -64,7 +64,7 @@ async fn codes_of_a_host_unlike_amocrm_fail_after_one_attempt(pool: MySqlPool) {
 }
 
 /// The same responses from the host of a known account do not invalidate its code.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_known_accounts_code_survives_foreign_responses(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for status in [200, 404, 405, 502] {
@@ -88,7 +88,7 @@ async fn run_six_minutes(app: &TestApp) {
 }
 
 /// Neither the host nor amoCRM's own site is reachable: the network is down.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_new_accounts_code_survives_a_network_outage(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let nobody_listens = {
@@ -111,7 +111,7 @@ async fn a_new_accounts_code_survives_a_network_outage(pool: MySqlPool) {
 
 /// A genuine code of another integration does not count as a configuration error of ours; it fails like other
 /// foreign codes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_code_of_another_integration_fails_after_one_attempt(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     add_other_widget(&app);

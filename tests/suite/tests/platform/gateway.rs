@@ -36,7 +36,7 @@ async fn call_at(
     request.send().await.unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_request_is_forwarded_with_the_accounts_token_and_logged(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let answer = call(&app, Method::GET, "/api/v4/account?with=datetime_settings", None).await;
@@ -54,7 +54,7 @@ async fn a_request_is_forwarded_with_the_accounts_token_and_logged(pool: MySqlPo
 }
 
 /// amoCRM's status and body are returned unchanged, and can be distinguished from our errors.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn errors_of_amocrm_are_distinguished_from_ours(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let theirs = call(&app, Method::POST, "/api/v4/leads/notes", Some(json!([{ "entity_id": 1 }]))).await;
@@ -67,7 +67,7 @@ async fn errors_of_amocrm_are_distinguished_from_ours(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_token_rejected_by_amocrm_is_renewed_once(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::minutes(11));
@@ -92,7 +92,7 @@ async fn a_token_rejected_by_amocrm_is_renewed_once(pool: MySqlPool) {
 
 /// The first response of the former host leads to the new one, which costs no token. If such responses continue,
 /// the look-up is repeated rarely.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renamed_account_is_called_at_its_new_host(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -113,7 +113,7 @@ async fn a_renamed_account_is_called_at_its_new_host(pool: MySqlPool) {
 }
 
 /// nginx blocks our address: requests to the account are suspended, and it does not count as disconnected.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_blocked_account_is_not_called_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let page = Act::Answer {
@@ -133,7 +133,7 @@ async fn a_blocked_account_is_not_called_again(pool: MySqlPool) {
 }
 
 /// amoCRM lists the webhooks of all integrations, and an address may contain a secret.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn webhooks_of_other_integrations_are_not_shown(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for destination in ["https://one.example.com/hook", "https://two.example.com/secret"] {
@@ -159,7 +159,7 @@ async fn webhooks_of_other_integrations_are_not_shown(pool: MySqlPool) {
 }
 
 /// A page may answer what one widget requests: it pauses that widget. When a second widget meets it, the account is paused.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_403_page_pauses_the_widget_that_met_it_and_the_second_one_pauses_the_account(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let mut tokens = vec![app.project_token.clone()];
@@ -189,7 +189,7 @@ async fn a_403_page_pauses_the_widget_that_met_it_and_the_second_one_pauses_the_
 }
 
 /// Callers that have given up do not delay later ones.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn callers_that_gave_up_delay_no_others(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::seconds(2));
@@ -207,7 +207,7 @@ async fn callers_that_gave_up_delay_no_others(pool: MySqlPool) {
 
 /// At most 7/s, for any caller and any process. A request that waits too long is told when to retry. The processes are allowed less,
 /// because requests bunch up on a busy machine, but more than a third: processes with a limit each would exceed it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_accounts_rate_limit_is_enforced_by_queueing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::seconds(2));
@@ -224,7 +224,7 @@ async fn the_accounts_rate_limit_is_enforced_by_queueing(pool: MySqlPool) {
     assert!(calls.iter().all(|call| call.status != Some(429)), "amoCRM itself had to refuse");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_account_without_access_is_rejected_without_calling_amocrm(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let answer = call(&app, Method::GET, "/api/v4/account", None).await;

@@ -74,7 +74,7 @@ async fn at_rest(count: impl Fn() -> u64) -> u64 {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_short_body_is_resent_with_the_fresh_token(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::minutes(11));
@@ -89,7 +89,7 @@ async fn a_short_body_is_resent_with_the_fresh_token(pool: MySqlPool) {
 
 /// A long body cannot be resent, and nothing was executed: the caller repeats the request, which uses the fresh
 /// token.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_long_body_with_a_rejected_token_must_be_sent_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::minutes(11));
@@ -110,7 +110,7 @@ async fn a_long_body_with_a_rejected_token_must_be_sent_again(pool: MySqlPool) {
 }
 
 /// A request rejected for another reason, such as an unknown context user, must not cost a renewal each time.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_fresh_token_is_not_renewed_after_a_401(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::minutes(11));
@@ -123,7 +123,7 @@ async fn a_fresh_token_is_not_renewed_after_a_401(pool: MySqlPool) {
     assert_eq!(app.token_requests(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_caller_that_disconnects_cancels_the_request(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let bulk = app.amocrm.control.bulk().clone();

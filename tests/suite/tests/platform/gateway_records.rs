@@ -28,7 +28,7 @@ fn id_of(answer: &Value, entity: &str) -> u64 {
     answer["_embedded"][entity][0]["id"].as_u64().unwrap_or_else(|| panic!("no {entity} in {answer}"))
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_works_with_contacts_leads_and_tasks(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let find = format!("contacts?query={PHONE}&with=leads");

@@ -13,7 +13,7 @@ use super::charging::WalletClient;
 /// One client for each generator: openapi-python-client, openapi-typescript with openapi-fetch, OpenAPI Generator.
 const CLIENTS: [&str; 3] = ["python", "typescript", "java"];
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 #[ignore = "needs the clients that `cargo xtask clients` generates"]
 async fn generated_clients_charge_refund_and_read_an_error(pool: MySqlPool) {
     let folder = Env::from_process().secret_named("FLYSK_GENERATED_CLIENTS");

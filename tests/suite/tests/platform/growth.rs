@@ -50,7 +50,7 @@ async fn write_versions(app: &TestApp, count: u32, at: impl Fn(u32) -> DateTime<
         .unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn old_settings_are_deleted_beyond_the_newest_hundred_versions(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let now = app.clock.now();
@@ -71,7 +71,7 @@ async fn old_settings_are_deleted_beyond_the_newest_hundred_versions(pool: MySql
     assert_eq!(count(&app, "SELECT COUNT(*) FROM settings_history").await, 100);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_install_changes_its_settings_a_thousand_times_a_day(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let first = app.clock.now() - TimeDelta::hours(23);
@@ -97,7 +97,7 @@ async fn an_install_changes_its_settings_a_thousand_times_a_day(pool: MySqlPool)
     assert_eq!(app.admin(Method::PUT, "/v1/settings", Some(change)).await.0, StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn disclosures_of_tokens_and_events_are_deleted_when_they_are_old(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (now, install_id) = (app.clock.now(), app.install_id().await);
@@ -130,7 +130,7 @@ async fn disclosures_of_tokens_and_events_are_deleted_when_they_are_old(pool: My
     assert_eq!(count(&app, "SELECT COUNT(*) FROM lifecycle_attempts").await, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn quotes_records_and_idle_dialogues_are_deleted_when_they_are_of_no_use(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let now = app.clock.now();
@@ -185,7 +185,7 @@ async fn quotes_records_and_idle_dialogues_are_deleted_when_they_are_of_no_use(p
     assert_eq!(count(&app, "SELECT chat_id FROM bot_chats").await, 2);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn reconnects_in_progress_are_limited_per_account_and_per_address(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     let (_, handshake) = app.admin(Method::POST, "/v1/handshake", None).await;

@@ -32,7 +32,7 @@ async fn state(client: &WalletClient, hold: &str) -> Value {
     body
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hold_reduces_the_available_amount_and_is_idempotent(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let first = client.write_as("hold-1", "/holds", a_minute()).await;
@@ -53,7 +53,7 @@ async fn a_hold_reduces_the_available_amount_and_is_idempotent(pool: MySqlPool) 
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invalid_hold_has_a_reason(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let with = |name: &str, value: Value| {
@@ -87,7 +87,7 @@ async fn an_invalid_hold_has_a_reason(pool: MySqlPool) {
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_capture_charges_the_actual_price_below_or_above_the_hold(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     for (seconds, charged) in [(30, 1_250_000), (60, 2_500_000), (90, 3_750_000)] {
@@ -114,7 +114,7 @@ async fn a_capture_charges_the_actual_price_below_or_above_the_hold(pool: MySqlP
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_capture_beyond_the_balance_leaves_the_hold_unchanged(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let hold = hold(&client).await;
@@ -128,7 +128,7 @@ async fn a_capture_beyond_the_balance_leaves_the_hold_unchanged(pool: MySqlPool)
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_capture_above_its_limit_charges_nothing(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let hold = hold(&client).await;
@@ -150,7 +150,7 @@ async fn a_capture_above_its_limit_charges_nothing(pool: MySqlPool) {
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_release_returns_the_whole_hold_once(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let hold = hold(&client).await;
@@ -165,7 +165,7 @@ async fn a_release_returns_the_whole_hold_once(pool: MySqlPool) {
 }
 
 /// An expired hold is released in every response from the moment of its expiry, before any sweep.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_expired_hold_is_released_immediately(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let (asked, swept) = (hold(&client).await, hold(&client).await);
@@ -183,7 +183,7 @@ async fn an_expired_hold_is_released_immediately(pool: MySqlPool) {
 }
 
 /// Without requests, the sweep releases holds, including coins of expired lots, and a second run has no effect.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_sweep_releases_expired_holds(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     client.credit(5_000_000, Some(TimeDelta::minutes(30))).await;

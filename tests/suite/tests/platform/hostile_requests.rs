@@ -18,7 +18,7 @@ async fn send(target: &TargetAccount, operation: &Operation, body: String) -> (S
     read(request.header("Content-Type", "application/json").body(body).send().await.unwrap()).await
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn json_that_is_nested_too_deeply_is_refused(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let mut sent = 0;
@@ -39,7 +39,7 @@ async fn json_that_is_nested_too_deeply_is_refused(pool: MySqlPool) {
     assert!(sent > 50, "{sent}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_time_that_cannot_be_stored_is_refused_by_name(pool: MySqlPool) {
     let target = TargetAccount::install(pool).await;
     let document: Value = serde_json::from_str(&flysk_api::routes::specification()).unwrap();

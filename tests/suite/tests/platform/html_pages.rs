@@ -114,7 +114,7 @@ async fn assert_secured(app: &TestApp, method: &str, path: &str) {
     assert_eq!(header("cache-control"), "no-store", "{path}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_page_has_the_security_headers(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let declared = declared();
@@ -138,7 +138,7 @@ async fn every_page_has_the_security_headers(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn other_responses_are_not_sniffed_and_tell_no_address(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     for path in ["/openapi.json", "/healthz", "/readyz", "/v1/wallet", "/nothing"] {

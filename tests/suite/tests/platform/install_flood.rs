@@ -149,7 +149,7 @@ async fn renew(env: &Environment) -> anyhow::Result<Duration> {
 }
 
 /// Renewals and vouched codes have a separate rate limit: unvouched codes do not use it up.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn unvouched_codes_do_not_use_the_rate_limit_of_renewals(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let limits: RateLimiter = app.executor.app().limits.clone();

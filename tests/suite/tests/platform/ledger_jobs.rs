@@ -55,7 +55,7 @@ async fn held(client: &WalletClient, wallet: WalletId) -> i64 {
 }
 
 /// A wallet with a damaged lot is left for operators; expired holds of the others are released.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wallet_that_cannot_be_swept_does_not_block_the_others(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let wallets =
@@ -77,7 +77,7 @@ async fn a_wallet_that_cannot_be_swept_does_not_block_the_others(pool: MySqlPool
 }
 
 /// A sweep that crashed half-way has swept some wallets; the next one sweeps the others, none twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_crashed_sweep_is_completed_by_the_next(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let (first, second) = (another_wallet(&client).await, another_wallet(&client).await);
@@ -117,7 +117,7 @@ async fn releases(client: &WalletClient) -> i64 {
 
 /// A wallet is locked by another transaction: the sweep skips it and releases the others; a later tick releases
 /// it, once.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_locked_wallet_is_swept_by_a_later_tick(pool: MySqlPool) {
     let client = WalletClient::open_in(TestApp::build_on(impatient(&pool).await).await).await;
     let (one, other) = (another_wallet(&client).await, another_wallet(&client).await);
@@ -141,7 +141,7 @@ async fn a_locked_wallet_is_swept_by_a_later_tick(pool: MySqlPool) {
 }
 
 /// The holder of the lock releases the hold itself while the sweep waits: it is released once.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hold_released_while_the_sweep_waits_is_not_released_again(pool: MySqlPool) {
     let client = WalletClient::open_in(TestApp::build_on(impatient(&pool).await).await).await;
     let (one, other) = (another_wallet(&client).await, another_wallet(&client).await);
@@ -165,7 +165,7 @@ async fn a_hold_released_while_the_sweep_waits_is_not_released_again(pool: MySql
 }
 
 /// Verification changes no balance: it succeeds twice, for a consistent ledger and for an inconsistent one.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nightly_verification_changes_nothing(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     client.charge(60).await;
@@ -188,7 +188,7 @@ async fn nightly_verification_changes_nothing(pool: MySqlPool) {
 }
 
 /// Idempotency keys are kept for 30 days; after that a key counts as new.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn idempotency_keys_are_deleted_after_thirty_days(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     client.credit(BONUS, None).await;

@@ -17,7 +17,7 @@ async fn run_retries(app: &TestApp) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_disabled_integration_is_uninstalled_and_can_be_restored(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let body = json!({ "version": 0, "settings": { "tone": "formal" } });
@@ -42,7 +42,7 @@ async fn a_disabled_integration_is_uninstalled_and_can_be_restored(pool: MySqlPo
 }
 
 /// The hook's signature never expires, so that anyone who has seen it can replay it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_replayed_hook_changes_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::minutes(1));
@@ -67,7 +67,7 @@ async fn a_replayed_hook_changes_nothing(pool: MySqlPool) {
 }
 
 /// amoCRM may be down for an hour just after the integration was disabled: unanswered checks end nothing.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_disconnection_is_detected_after_an_outage_of_amocrm(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::minutes(1));
@@ -90,7 +90,7 @@ async fn a_disconnection_is_detected_after_an_outage_of_amocrm(pool: MySqlPool) 
 
 /// The hook of an ended grant is still being checked when the next grant is disabled: its hook is not mistaken
 /// for the first.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_disconnection_is_detected_during_the_first(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.advance(TimeDelta::minutes(1));
@@ -109,7 +109,7 @@ async fn a_second_disconnection_is_detected_during_the_first(pool: MySqlPool) {
 }
 
 /// A lost hook is detected by the next renewal.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn silently_revoked_access_is_detected(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.state.disable(CLIENT_ID, ACCOUNT, true).await.unwrap();
@@ -119,7 +119,7 @@ async fn silently_revoked_access_is_detected(pool: MySqlPool) {
     assert_eq!(app.status().await, "reconnect");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_are_numbered_without_gaps(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for _ in 0..3 {
@@ -141,7 +141,7 @@ async fn events_are_numbered_without_gaps(pool: MySqlPool) {
 }
 
 /// A widget that the vendor switched off stays off after a reinstall, until the vendor switches it on.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_switched_off_widget_stays_off_after_a_reinstall(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let switch = async |on: bool| {

@@ -89,7 +89,7 @@ fn many_addresses(n: usize) -> String {
 
 /// For every distribution of forged codes, the genuine code is exchanged before nearly all of them, because of
 /// its own source, its own host, or its recency.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_genuine_install_does_not_wait_for_forged_codes(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     let floods: [(&str, Flood); 6] = [
@@ -117,7 +117,7 @@ async fn a_genuine_install_does_not_wait_for_forged_codes(pool: MySqlPool) {
 }
 
 /// Newer forged codes do not precede it either, once their source is known for forged codes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_continuing_flood_does_not_delay_a_genuine_install(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     let shape: Flood = |n| (one_address(n), format!("invented-{n}.amocrm.ru"));
@@ -133,7 +133,7 @@ async fn a_continuing_flood_does_not_delay_a_genuine_install(pool: MySqlPool) {
 
 /// A code with a state that an administrator received in a handshake is vouched, and does not wait. A state that
 /// anyone can get does not vouch for a code, nor do many states of one account.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vouched_reconnect_does_not_wait_for_unvouched_codes(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     flood(&app, "made-up", BAD_CODES, |n| (many_addresses(n), format!("invented-{n}.amocrm.ru"))).await;
@@ -171,7 +171,7 @@ async fn of_kind(app: &TestApp, kind: &str) -> Vec<JobRow> {
 }
 
 /// Each source has its own limit of waiting codes; beyond it the newest are kept.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn waiting_codes_are_limited_per_source_and_per_widget(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     for n in 0..230 {
@@ -222,7 +222,7 @@ async fn house_wide(app: &TestApp, table: &str, which: &str) -> i64 {
 }
 
 /// A forged code costs one request to amoCRM, and one row that is kept for a day.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn forged_codes_fail_after_one_attempt_and_are_deleted(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     flood(&app, "made-up", 30, |n| (many_addresses(n), "demo.amocrm.ru".to_owned())).await;
@@ -240,7 +240,7 @@ async fn forged_codes_fail_after_one_attempt_and_are_deleted(pool: MySqlPool) {
 }
 
 /// Each job exchanges one code: as long as codes wait, a job that gives up is followed by another.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_gives_up_leaves_no_code_waiting(pool: MySqlPool) {
     let app = behind_a_proxy(pool).await;
     app.amocrm.state.install(CLIENT_ID, ACCOUNT, None).await.unwrap();

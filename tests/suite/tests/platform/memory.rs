@@ -86,7 +86,7 @@ impl<'a> Processes<'a> {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_revoked_project_token_is_rejected_soon_on_all_processes(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let processes = Processes::start(&app).await;
@@ -96,7 +96,7 @@ async fn a_revoked_project_token_is_rejected_soon_on_all_processes(pool: MySqlPo
     processes.soon("the token", |(status, _)| *status == StatusCode::UNAUTHORIZED).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_change_in_one_process_reaches_the_others_soon(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let processes = Processes::start(&app).await;
@@ -122,7 +122,7 @@ async fn a_change_in_one_process_reaches_the_others_soon(pool: MySqlPool) {
 }
 
 /// The handshake uses the cache as well: a switched-off widget is reported soon by every process.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_switched_off_widget_is_reported_soon(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let processes = Processes::start(&app).await;
@@ -145,7 +145,7 @@ async fn a_switched_off_widget_is_reported_soon(pool: MySqlPool) {
 }
 
 /// The cache is used: a row changed without an invalidation is not noticed, and one invalidation suffices.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn responses_come_from_the_cache_until_an_invalidation(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     // It does not notice `behind`.
@@ -155,7 +155,7 @@ async fn responses_come_from_the_cache_until_an_invalidation(pool: MySqlPool) {
 }
 
 /// A process that cannot read invalidations does not use its cache.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_process_without_invalidations_reads_the_database(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let processes = Processes::start(&app).await;
@@ -172,7 +172,7 @@ async fn a_process_without_invalidations_reads_the_database(pool: MySqlPool) {
 }
 
 /// Handshakes tell of a subscription from the cache. Writes reach it within the limit, and time needs no write.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_handshake_follows_a_subscription_by_writes_and_by_time(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let plan = sell(&app).await;

@@ -58,7 +58,7 @@ async fn told_of_a_debt(pool: MySqlPool) -> (TestApp, String) {
     (app, url)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_backend_gets_the_page_where_an_unpaid_invoice_is_paid(pool: MySqlPool) {
     let (app, url) = told_of_a_debt(pool).await;
     let calls = app.vendor.control.calls_to("POST", "/events");
@@ -77,7 +77,7 @@ async fn a_backend_gets_the_page_where_an_unpaid_invoice_is_paid(pool: MySqlPool
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_permission_to_pay_is_in_no_log_of_events(pool: MySqlPool) {
     let (app, url) = told_of_a_debt(pool).await;
     let signature = url.rsplit('/').next().unwrap();

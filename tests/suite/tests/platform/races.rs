@@ -47,7 +47,7 @@ async fn hold_next_version(conn: &mut MySqlConnection, install: &str) {
 
 /// A deadlock: the API locks the install and waits for the history's row, which a heavier transaction has locked
 /// before it requests the install. The database rolls back the API's transaction.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_write_that_loses_a_deadlock_succeeds(pool: MySqlPool) {
     let app = TestApp::installed(pool.clone()).await;
     let install = app.install_id().await.to_string();

@@ -29,7 +29,7 @@ fn remaining(answer: &Response) -> u32 {
     number.split(';').next().unwrap().parse().unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_backend_sees_its_limit_is_refused_beyond_it_and_admitted_again(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     begin_minute(&app);
@@ -53,7 +53,7 @@ async fn a_backend_sees_its_limit_is_refused_beyond_it_and_admitted_again(pool: 
     assert_eq!(ask(&app, &url, &token).await.status(), StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn processes_share_the_limit(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     begin_minute(&app);
@@ -78,7 +78,7 @@ async fn processes_share_the_limit(pool: MySqlPool) {
 }
 
 /// A request without a valid token has no quota and is not counted.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wrong_token_has_no_limit_to_show(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let url = app.api_in(|env| env.with(LIMIT, "1")).await;
@@ -92,7 +92,7 @@ async fn a_wrong_token_has_no_limit_to_show(pool: MySqlPool) {
     assert!(free.headers().get("RateLimit").is_none());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_limit_of_zero_is_none(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let url = app.api_in(|env| env.with(LIMIT, "0")).await;

@@ -13,7 +13,7 @@ const PAGE: &str = "<html><body><h1>403 Forbidden</h1></body></html>";
 const OAUTH: &str = "https://developers.amocrm.ru/v3/errors/OAuthProblemJson";
 
 /// Every row of the table of token errors, one after the other, for one install that stays active.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_a_rejected_grant_affects_the_customer(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let rows: [(&str, Act, PairState); 8] = [
@@ -44,7 +44,7 @@ async fn only_a_rejected_grant_affects_the_customer(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wrong_client_secret_affects_no_grant_and_its_repair_restores_all(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (id, widget) = (app.install_id().await, app.widget().await);
@@ -68,7 +68,7 @@ async fn a_wrong_client_secret_affects_no_grant_and_its_repair_restores_all(pool
     assert!(app.vault.renew(id, wish, &trace()).await.is_ok());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_definite_rejection_requires_a_reconnect(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for (status, hint) in [

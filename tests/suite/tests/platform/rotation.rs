@@ -34,7 +34,7 @@ async fn rotate(app: &TestApp, kept: i64) -> String {
     token.expose_secret().to_owned()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_project_tokens_are_valid_during_a_rotation(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let old = app.project_token.clone();
@@ -52,7 +52,7 @@ async fn two_project_tokens_are_valid_during_a_rotation(pool: MySqlPool) {
     assert_eq!(asks(&app, "").await, StatusCode::UNAUTHORIZED);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_rotation_keeps_the_promise_of_the_first(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let remembering = app.remembering_api().await;
@@ -85,7 +85,7 @@ async fn event_headers(app: &TestApp, token: &str, on: bool) -> Call {
     app.vendor.control.calls_to("POST", "/events").pop().unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_carry_a_new_token_only_after_the_backend_has_used_it(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let old = app.project_token.clone();
@@ -104,7 +104,7 @@ async fn events_carry_a_new_token_only_after_the_backend_has_used_it(pool: MySql
     assert_eq!(asks(&app, &unused).await, StatusCode::UNAUTHORIZED);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_are_signed_with_all_valid_secrets(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let widget = app.widget().await;
@@ -134,7 +134,7 @@ async fn events_are_signed_with_all_valid_secrets(pool: MySqlPool) {
     assert_eq!(call.header("webhook-signature"), Some(signatures(&call, &[&new]).as_str()));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_number_of_valid_event_secrets_is_limited_and_the_refusal_names_an_end(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let mut conn = app.conn().await;
@@ -157,7 +157,7 @@ async fn the_number_of_valid_event_secrets_is_limited_and_the_refusal_names_an_e
     assert!(refused.to_string().contains(&until.format("%Y-%m-%d %H:%M").to_string()), "{refused}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_may_choose_signatures_without_its_token(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (widget, token) = (app.widget().await, app.project_token.clone());
@@ -169,7 +169,7 @@ async fn a_widget_may_choose_signatures_without_its_token(pool: MySqlPool) {
 }
 
 /// With a new current key, everything is re-encrypted; then the old key decrypts nothing.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn everything_is_reencrypted_with_the_new_key(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm
@@ -209,7 +209,7 @@ fn vault(app: &TestApp, ring: &str) -> Vault {
 }
 
 /// A pair that a process cannot decrypt waits before the next attempt, and does not stay the first that is due.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_pair_under_a_missing_key_waits_before_it_is_tried_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (id, stranger) = (app.install_id().await, vault(&app, NEW));
@@ -226,7 +226,7 @@ async fn a_pair_under_a_missing_key_waits_before_it_is_tried_again(pool: MySqlPo
 }
 
 /// Replaced credentials that are still valid are re-encrypted, too, and work without the former key.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn replaced_credentials_outlive_their_key(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let old = app.project_token.clone();
@@ -247,7 +247,7 @@ async fn replaced_credentials_outlive_their_key(pool: MySqlPool) {
 }
 
 /// Of a token that 0.1.0 replaced there is only a hash under the former key: the operator is told to keep that key.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_token_replaced_by_an_earlier_release_requires_its_key_in_the_ring(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     rotate(&app, 24).await;

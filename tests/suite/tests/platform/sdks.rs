@@ -46,7 +46,7 @@ pub(crate) fn directory() -> PathBuf {
     PathBuf::from(folder.expose_secret())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 #[ignore = "needs the SDKs that `cargo xtask clients` builds"]
 async fn the_sdks_pass_their_tests_against_the_api(pool: MySqlPool) {
     let folder = directory();

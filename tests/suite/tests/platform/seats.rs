@@ -60,7 +60,7 @@ fn seat_of(subscription: &Value) -> (&str, &str, Option<bool>, Option<u64>) {
     (text("level"), text("reason"), has_seat, taken)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_the_user_without_a_seat_is_refused(pool: MySqlPool) {
     let app = with_seats(pool, 1).await;
     let url = app.api_url.clone();
@@ -114,7 +114,7 @@ async fn crowd(app: &TestApp, plan: &str) -> Vec<String> {
     (1_000..1_000 + CROWD).map(token).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_fifty_first_handshakes_at_once_three_get_the_three_seats(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let plan = sell(&app).await;
@@ -139,7 +139,7 @@ async fn of_fifty_first_handshakes_at_once_three_get_the_three_seats(pool: MySql
     assert_eq!(numbers, [1, 2, 3]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn administrators_free_seats_and_everybody_sees_who_sits(pool: MySqlPool) {
     let app = with_seats(pool, 1).await;
     let url = app.api_url.clone();
@@ -166,7 +166,7 @@ async fn administrators_free_seats_and_everybody_sees_who_sits(pool: MySqlPool) 
     assert_eq!(shake(&app, &url, USER).await["access"]["reason"], "no_seat");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_user_whom_the_account_has_blocked_does_not_count(pool: MySqlPool) {
     let app = with_seats(pool, 1).await;
     let url = app.api_url.clone();
@@ -196,7 +196,7 @@ async fn a_user_whom_the_account_has_blocked_does_not_count(pool: MySqlPool) {
     assert_eq!(shake(&app, &url, ADMIN).await["has_seat"], true);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_freed_seat_is_forgotten_in_the_memory_of_every_process(pool: MySqlPool) {
     let app = with_seats(pool, 1).await;
     let (here, there) = (app.remembering_api().await, app.remembering_api().await);
@@ -216,7 +216,7 @@ async fn a_freed_seat_is_forgotten_in_the_memory_of_every_process(pool: MySqlPoo
     tokio::time::timeout(WAIT_TIMEOUT, forgotten).await.expect("the cached seat is used no more");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_that_gives_no_seats_to_users_and_a_trial_refuse_nobody(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let plan = sell(&app).await;
@@ -233,7 +233,7 @@ async fn a_widget_that_gives_no_seats_to_users_and_a_trial_refuse_nobody(pool: M
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn users_with_seats_get_their_names_and_keep_them_current(pool: MySqlPool) {
     let app = with_seats(pool, 2).await;
     let url = app.api_url.clone();
@@ -259,7 +259,7 @@ async fn users_with_seats_get_their_names_and_keep_them_current(pool: MySqlPool)
 }
 
 /// A freed seat is free for whoever comes first, and that may be its former user.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_freed_user_takes_a_seat_again_only_if_one_is_left(pool: MySqlPool) {
     let app = with_seats(pool, 1).await;
     let url = app.api_url.clone();

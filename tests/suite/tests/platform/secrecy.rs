@@ -107,7 +107,7 @@ async fn refresh_token(app: &TestApp) -> String {
     opened.expose_secret().to_owned()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_secret_is_logged_shown_or_readable_at_rest(pool: MySqlPool) {
     let log = Log::default();
     let guard = log.listen();
@@ -172,7 +172,7 @@ async fn found_in_rows(app: &TestApp, secret: &str) -> Vec<String> {
 
 /// Each entry of the audit log is kept for its time whatever happens to the install: no code in the store changes one, and the
 /// only one that deletes them deletes the oldest.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_audit_log_of_tokens_loses_nothing_but_its_oldest_entries(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     for _ in 0..3 {
@@ -279,7 +279,7 @@ fn types_with_credentials_do_not_derive_debug() {
 }
 
 /// Ten consecutive failures cause one alert to operators.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_backend_that_keeps_failing_causes_an_alert(pool: MySqlPool) {
     let log = Log::default();
     let guard = log.listen();

@@ -23,7 +23,7 @@ fn change(version: u32, settings: &Value) -> Option<Value> {
     Some(json!({ "version": version, "settings": settings }))
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_handshake_returns_everything_a_widget_needs(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let (status, before) = app.admin(Method::POST, "/v1/handshake", None).await;
@@ -44,7 +44,7 @@ async fn a_handshake_returns_everything_a_widget_needs(pool: MySqlPool) {
 }
 
 /// A session lasts at most 15 minutes and gives access to its own install only.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_session_is_short_and_limited_to_its_install(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let session = session(&app, USER).await;
@@ -61,7 +61,7 @@ async fn a_session_is_short_and_limited_to_its_install(pool: MySqlPool) {
     assert_eq!((status, &problem["code"]), (StatusCode::UNAUTHORIZED, &json!("token_expired")));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn settings_are_versioned_and_can_be_restored(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let put = async |version, settings: Value| {
@@ -83,7 +83,7 @@ async fn settings_are_versioned_and_can_be_restored(pool: MySqlPool) {
     assert_eq!(app.admin(Method::POST, "/v1/settings/restore", Some(missing)).await.0, StatusCode::NOT_FOUND);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn settings_need_an_administrator_and_a_valid_schema(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let user = session(&app, USER).await;
@@ -110,7 +110,7 @@ async fn settings_need_an_administrator_and_a_valid_schema(pool: MySqlPool) {
     assert_eq!(status, StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_backend_reads_and_writes_the_same_settings(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let path = format!("/v1/backend/settings?account_id={}", flysk_suite::environment::ACCOUNT);
@@ -123,7 +123,7 @@ async fn a_backend_reads_and_writes_the_same_settings(pool: MySqlPool) {
 }
 
 /// A new schema does not apply to pages of the previous version if that version has its own schema.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_page_of_an_older_version_uses_its_own_schema(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let requires = |field: &str| json!({ "type": "object", "required": [field] });

@@ -29,13 +29,13 @@ const CONCURRENT_INSTALLS: usize = 20;
 const CALLERS: usize = 3;
 const SEED: u64 = 20_261_125;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_thousand_renewals_leave_no_pair_silently_dead(pool: MySqlPool) {
     run_load(pool, 2_000).await;
 }
 
 /// Takes some minutes: `cargo xtask test -p flysk-suite --test platform -- --ignored hundred_thousand`.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 #[ignore = "takes minutes"]
 async fn a_hundred_thousand_renewals_leave_no_pair_silently_dead(pool: MySqlPool) {
     run_load(pool, 100_000).await;

@@ -67,7 +67,7 @@ pub(crate) async fn buy(app: &TestApp, plan: &str, seats: u32) {
 }
 
 /// By a session, whose install is read anew for each request.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_quote_that_was_applied_is_answered_again_after_the_widget_was_removed(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let plan = sell(&app).await;
@@ -95,7 +95,7 @@ async fn a_quote_that_was_applied_is_answered_again_after_the_widget_was_removed
     assert_eq!((status.as_u16(), &refused["code"]), (403, &json!("install_not_active")));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_trial_starts_with_the_install_and_everybody_sees_the_same_access(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     sell(&app).await;
@@ -121,7 +121,7 @@ async fn a_trial_starts_with_the_install_and_everybody_sees_the_same_access(pool
     assert_eq!(told["access"]["reason"], "trial_ended");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_without_subscriptions_is_not_touched(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (_, shaken) = app.admin(Method::POST, "/v1/handshake", None).await;
@@ -135,7 +135,7 @@ async fn a_widget_without_subscriptions_is_not_touched(pool: MySqlPool) {
 }
 
 /// Whatever still tells access after the sale has stopped says what handshake and `PAuth` mean by saying nothing: it is free.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn access_is_the_same_everywhere_after_the_sale_has_stopped(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let plan = sell(&app).await;
@@ -159,7 +159,7 @@ async fn access_is_the_same_everywhere_after_the_sale_has_stopped(pool: MySqlPoo
     assert_eq!((&access["level"], &access["reason"]), (&json!("off"), &json!("cancelled")), "{shaken}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_purchase_goes_from_quote_to_active_and_bad_input_is_told_apart(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let plan = sell(&app).await;

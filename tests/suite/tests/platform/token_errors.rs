@@ -106,7 +106,7 @@ async fn state(app: &TestApp) -> PairState {
     tokens::find(as_conn(&mut app.conn().await), app.install_id().await).await.unwrap().unwrap().state
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_rejected_code_offers_a_reconnect(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     for (n, hint) in [
@@ -133,7 +133,7 @@ async fn a_rejected_code_offers_a_reconnect(pool: MySqlPool) {
 
 /// A redirect URI that differs by a slash, or a wrong secret: amoCRM reports it, we repair it, and the code is
 /// still valid.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn our_configuration_error_is_repaired_while_the_code_is_valid(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let mut conn = app.conn().await;
@@ -158,7 +158,7 @@ async fn our_configuration_error_is_repaired_while_the_code_is_valid(pool: MySql
     assert_eq!(app.status().await, "active");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_rejection_at_a_renamed_account_is_retried_at_its_new_host(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.state.rename(ACCOUNT, "newname").unwrap();
@@ -171,7 +171,7 @@ async fn a_rejection_at_a_renamed_account_is_retried_at_its_new_host(pool: MySql
 }
 
 /// A deleted account answers 404, with a page or a problem: it is checked again, and nothing is deleted.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_missing_account_loses_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let id = app.install_id().await;
@@ -187,7 +187,7 @@ async fn a_missing_account_loses_nothing(pool: MySqlPool) {
 
 /// Another party with a copy of our database spends the refresh token: the next renewal reports it, and the
 /// customer must reconnect.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_pair_spent_elsewhere_is_flagged(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let id = app.install_id().await;
@@ -205,7 +205,7 @@ async fn a_pair_spent_elsewhere_is_flagged(pool: MySqlPool) {
 }
 
 /// A switched-off widget needs no token, but its pair must not expire.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unused_pair_is_renewed_every_week(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let off = json!({ "account_id": ACCOUNT, "on": false });
@@ -224,7 +224,7 @@ async fn an_unused_pair_is_renewed_every_week(pool: MySqlPool) {
     assert_eq!((app.status().await, state(&app).await), ("inactive", PairState::Good));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_newest_of_two_administrators_grants_counts(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (first, _) = (app.install_id().await, app.pauth().await);
@@ -241,7 +241,7 @@ async fn the_newest_of_two_administrators_grants_counts(pool: MySqlPool) {
 }
 
 /// An ordinary user's grant has that user's rights; amoCRM's rejections are passed on unchanged.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn errors_of_a_grant_without_rights_are_passed_on_unchanged(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     granted_by_the_user(&app).await;
@@ -251,7 +251,7 @@ async fn errors_of_a_grant_without_rights_are_passed_on_unchanged(pool: MySqlPoo
 }
 
 /// Users of the account are told what is missing, and an administrator gets the reconnect link.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_grant_without_rights_is_reported_until_an_administrator_grants(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let shaken = async || app.admin(Method::POST, "/v1/handshake", None).await.1;
@@ -268,7 +268,7 @@ async fn a_grant_without_rights_is_reported_until_an_administrator_grants(pool: 
 }
 
 /// The widget works even if the rights of its grant cannot be read.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn unknown_rights_of_a_grant_cause_no_failure(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     app.amocrm.control.script(Script::next("/api/v4/users/*", answer(502, "text/html", "<html>")));
@@ -278,7 +278,7 @@ async fn unknown_rights_of_a_grant_cause_no_failure(pool: MySqlPool) {
 }
 
 /// The user who granted access was disabled: amoCRM returns a login page, which is not an API response.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_login_page_is_not_an_api_response(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     granted_by_the_user(&app).await;
@@ -288,7 +288,7 @@ async fn a_login_page_is_not_an_api_response(pool: MySqlPool) {
     assert_eq!(problem["code"], "upstream_unavailable");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_ip_allow_list_is_not_mistaken_for_a_block(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let body = r#"{"title":"Forbidden","status":403,"detail":"IP is not allowed","error_code":113}"#;
@@ -302,7 +302,7 @@ async fn an_ip_allow_list_is_not_mistaken_for_a_block(pool: MySqlPool) {
 
 /// Reads work for 30 days, writes fail at once, and the pair is renewed so that it is valid when the account is
 /// paid.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unpaid_account_is_reported_and_keeps_its_tokens(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let now = app.clock.now();

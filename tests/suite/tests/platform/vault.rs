@@ -27,7 +27,7 @@ use super::harness::{TestApp, as_conn, trace};
 const TOKENS: &str = "/oauth2/access_token";
 const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_install_ends_with_a_valid_token_and_two_events(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     assert_eq!(app.status().await, "active");
@@ -47,7 +47,7 @@ async fn an_install_ends_with_a_valid_token_and_two_events(pool: MySqlPool) {
 }
 
 /// amoCRM refuses a token that looks valid. The platform is told, and renews the token before its time.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refused_token_is_renewed_early_and_at_most_once_in_ten_minutes(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let platform = FlyskApi::new(Config {
@@ -76,7 +76,7 @@ async fn a_refused_token_is_renewed_early_and_at_most_once_in_ten_minutes(pool: 
 }
 
 /// A renewal on demand and ten concurrent jobs cause exactly one call.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_concurrent_renewals_one_calls_amocrm(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -94,7 +94,7 @@ async fn of_concurrent_renewals_one_calls_amocrm(pool: MySqlPool) {
 }
 
 /// For any response of amoCRM that is not a rejection, one caller calls it; the others are told when to retry.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_concurrent_renewals_that_fail_temporarily_one_calls_amocrm(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let id = app.install_id().await;
@@ -135,7 +135,7 @@ async fn due(app: &TestApp) -> Vec<InstallId> {
 
 /// Token requests of all accounts share one rate limit. A caller that cannot wait is told when to retry, and no
 /// token is spent.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn renewals_share_the_rate_limit_of_token_requests(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -156,7 +156,7 @@ async fn renewals_share_the_rate_limit_of_token_requests(pool: MySqlPool) {
 }
 
 /// A renewal that is rejected after its lease expired must not mark a newer pair as lost.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_rejection_does_not_affect_a_newer_pair(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (id, wish) = (app.install_id().await, Freshness::IssuedAfter(app.clock.now()));
@@ -183,7 +183,7 @@ fn secret(token: &AccessToken) -> String {
 
 /// Grants from before 21 August 2024 lack the API host that knows the account's current subdomain; the next token
 /// contains it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_stores_the_api_host_of_an_old_grant(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     sqlx::query("UPDATE accounts SET api_domain = NULL").execute(&app.pool).await.unwrap();
@@ -195,7 +195,7 @@ async fn a_renewal_stores_the_api_host_of_an_old_grant(pool: MySqlPool) {
 }
 
 /// The pair exists nowhere else: whatever its claims are, it is stored.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_pair_whose_claim_is_no_host_is_stored_without_the_claim(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (id, install) = (app.install_id().await, app.the_install().await);
@@ -219,7 +219,7 @@ async fn a_pair_whose_claim_is_no_host_is_stored_without_the_claim(pool: MySqlPo
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_schedule_renews_only_pairs_that_expire_soon(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -240,7 +240,7 @@ async fn the_schedule_renews_only_pairs_that_expire_soon(pool: MySqlPool) {
 }
 
 /// A lost response leaves the pair in doubt; amoCRM's response to the spent token then decides.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_response_is_in_doubt_and_a_definite_rejection_needs_a_reconnect(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let id = app.install_id().await;
@@ -261,7 +261,7 @@ async fn a_lost_response_is_in_doubt_and_a_definite_rejection_needs_a_reconnect(
 }
 
 /// If amoCRM accepts a replay of the spent token, the customer is not affected.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_response_can_be_replayed(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.state.set_behaviour(Behaviour { refresh_grace_ms: 60_000, ..Behaviour::default() });
@@ -277,7 +277,7 @@ async fn a_lost_response_can_be_replayed(pool: MySqlPool) {
 }
 
 /// A process that crashed between its intent and amoCRM's response blocks others no longer than its lease.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_lease_of_a_crashed_renewal_expires(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let id = app.install_id().await;
@@ -299,7 +299,7 @@ async fn the_lease_of_a_crashed_renewal_expires(pool: MySqlPool) {
     assert_eq!(state(&app).await, PairState::Good);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renamed_account_is_found_again(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.state.rename(flysk_suite::environment::ACCOUNT, "newname").unwrap();
@@ -310,7 +310,7 @@ async fn a_renamed_account_is_found_again(pool: MySqlPool) {
 }
 
 /// A page reports its account's host: a new subdomain is known as soon as a page is opened, which costs no token.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_page_of_a_renamed_account_reports_its_new_subdomain(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.amocrm.control.clear_calls();
@@ -326,7 +326,7 @@ async fn a_page_of_a_renamed_account_reports_its_new_subdomain(pool: MySqlPool) 
 
 /// Hundreds of renewals with random faults: in the end every pair is valid or its install is flagged, and no
 /// response was used twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_pair_is_lost_unnoticed(pool: MySqlPool) {
     use rand::{Rng, SeedableRng};
     let mut chance = rand::rngs::StdRng::seed_from_u64(1_122);

@@ -46,7 +46,7 @@ fn told(client: &WalletClient, kind: &str) -> Vec<Value> {
     events.map(|event| event.body["data"].clone()).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_balance_that_falls_below_the_threshold_is_told_once(pool: MySqlPool) {
     let client = client(pool).await;
     for _ in 0..3 {
@@ -65,7 +65,7 @@ async fn a_balance_that_falls_below_the_threshold_is_told_once(pool: MySqlPool) 
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_expired_hold_is_told_and_a_released_one_is_not(pool: MySqlPool) {
     let client = client(pool).await;
     let hold = json!({ "account_id": ACCOUNT, "expires_in_s": 60,

@@ -24,7 +24,7 @@ async fn credits(client: &WalletClient) -> i64 {
     count.fetch_one(&client.app.pool).await.unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_welcome_bonus_is_credited_once_despite_reinstalls(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let wallet = client.wallet().await;
@@ -51,7 +51,7 @@ async fn the_welcome_bonus_is_credited_once_despite_reinstalls(pool: MySqlPool) 
 
 /// An install that is older than its widget's use of Flycoins: the first of several concurrent requests opens its
 /// wallet.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wallet_opened_late_is_opened_once(pool: MySqlPool) {
     let client = WalletClient::at(TestApp::installed(pool).await);
     use_flycoins(&client.app).await;
@@ -78,7 +78,7 @@ async fn a_wallet_opened_late_is_opened_once(pool: MySqlPool) {
 
 /// Invalid billing settings do not prevent an install; the bonus is credited by the next activation after the
 /// repair.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn invalid_billing_settings_delay_the_bonus(pool: MySqlPool) {
     let app = TestApp::build(pool).await;
     let widget = app.widget().await;
@@ -98,7 +98,7 @@ async fn invalid_billing_settings_delay_the_bonus(pool: MySqlPool) {
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wallet_shows_amounts_and_expiry(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     client.credit(863_000_000, None).await;
@@ -116,7 +116,7 @@ async fn a_wallet_shows_amounts_and_expiry(pool: MySqlPool) {
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_without_flycoins_has_no_wallet_to_show(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     let (_, shaken) = app.admin(Method::POST, "/v1/handshake", None).await;
@@ -127,7 +127,7 @@ async fn a_widget_without_flycoins_has_no_wallet_to_show(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn transactions_are_paged_and_described(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     for number in 1..=5 {
@@ -176,7 +176,7 @@ async fn transactions_are_paged_and_described(pool: MySqlPool) {
     client.close().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn statistics_sum_charges_by_service(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let today = (client.app.clock.now() + TimeDelta::hours(3)).date_naive();
@@ -221,7 +221,7 @@ async fn statistics_sum_charges_by_service(pool: MySqlPool) {
 }
 
 /// Another widget in the same account cannot see our wallet, and has its own services.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_widget_cannot_see_or_move_our_coins(pool: MySqlPool) {
     let client = WalletClient::open(pool).await;
     let theirs = client.app.register("neighbour", OTHER_CLIENT_ID).await;

@@ -17,7 +17,7 @@ fn code(answer: &(StatusCode, Value)) -> (u16, &str) {
     (answer.0.as_u16(), answer.1["code"].as_str().unwrap_or_default())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn packages_on_offer_are_listed_and_a_changed_one_is_a_new_version(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (_, listed) = app.get("/v1/flycoins/packages").await;
@@ -40,7 +40,7 @@ async fn packages_on_offer_are_listed_and_a_changed_one_is_a_new_version(pool: M
     assert_eq!(app.get("/v1/flycoins/packages").await.1, json!({ "items": [], "next": null }));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn one_key_is_one_purchase(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let first = app.order("key", false).await;
@@ -58,7 +58,7 @@ async fn one_key_is_one_purchase(pool: MySqlPool) {
 }
 
 /// By a session, whose install is read anew for each request.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_repeated_order_gets_its_purchase_after_the_widget_was_switched_off(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     take_transfers(&app).await;
@@ -90,7 +90,7 @@ async fn a_repeated_order_gets_its_purchase_after_the_widget_was_switched_off(po
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_administrators_can_buy_and_see_purchases(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin().await;
@@ -107,7 +107,7 @@ async fn only_administrators_can_buy_and_see_purchases(pool: MySqlPool) {
     assert_eq!(code(&app.get(&format!("{PURCHASES}/nonsense")).await), (404, "not_found"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn invalid_purchases_are_rejected_with_a_reason(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let package = app.package().await.id;
@@ -134,7 +134,7 @@ async fn invalid_purchases_are_rejected_with_a_reason(pool: MySqlPool) {
     assert_eq!(stored, 0);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn purchases_are_unavailable_without_a_terminal(pool: MySqlPool) {
     let without =
         |env: flysk_config::Env| env.without("FLYSK_TBANK_TERMINAL_KEY").without("FLYSK_TBANK_PASSWORD");
@@ -144,7 +144,7 @@ async fn purchases_are_unavailable_without_a_terminal(pool: MySqlPool) {
     assert_eq!(hook.status(), StatusCode::NOT_FOUND);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn purchases_are_listed_in_pages_newest_first(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let mut ids = Vec::new();
@@ -167,7 +167,7 @@ async fn purchases_are_listed_in_pages_newest_first(pool: MySqlPool) {
     assert_eq!(code(&app.get(&format!("{PURCHASES}?cursor=x")).await), (400, "bad_request"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_number_of_open_forms_is_limited(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     for _ in 0..MAX_OPEN_PURCHASES {
@@ -179,7 +179,7 @@ async fn the_number_of_open_forms_is_limited(pool: MySqlPool) {
 }
 
 /// Orders at the same time count each other.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_number_of_open_forms_is_limited_for_orders_at_the_same_time(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let keys: Vec<String> = (0..2 * MAX_OPEN_PURCHASES).map(|number| format!("race-{number}")).collect();
@@ -190,7 +190,7 @@ async fn the_number_of_open_forms_is_limited_for_orders_at_the_same_time(pool: M
 }
 
 /// A purchase credits the buyer's wallet under the terms at its creation, even if the package changes afterwards.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_purchase_keeps_the_terms_of_its_creation(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -201,7 +201,7 @@ async fn a_purchase_keeps_the_terms_of_its_creation(pool: MySqlPool) {
     assert_eq!(app.balance().await, COINS + BONUS);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn any_sum_within_the_limits_can_be_bought(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (_, limits) = app.get("/v1/flycoins/top-up").await;

@@ -32,7 +32,7 @@ async fn assert_at_home(browser: &Browser, origin: &str) {
     assert!(violations.is_empty(), "on {page}: {violations:#?}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_reference_opens_and_calls_an_operation_under_its_policy(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let browser = Browser::start().await;
@@ -55,7 +55,7 @@ async fn the_reference_opens_and_calls_an_operation_under_its_policy(pool: MySql
     browser.client.clone().close().await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn other_pages_load_nothing_that_their_policy_forbids(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let browser = Browser::start().await;

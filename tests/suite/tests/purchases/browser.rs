@@ -152,7 +152,7 @@ async fn work(app: &TestApp) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_purchase_in_a_browser_goes_from_the_package_to_the_balance(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let browser = Browser::start().await;
@@ -207,7 +207,7 @@ async fn refuses_what_is_from_elsewhere(browser: &Browser) {
 }
 
 /// The bank does not open the form: the page reports it, nothing is charged, and the next attempt works.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unresponsive_bank_is_reported_and_the_buyer_can_retry(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let browser = Browser::start().await;

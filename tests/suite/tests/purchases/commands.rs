@@ -17,7 +17,7 @@ async fn on_offer(app: &TestApp) -> Vec<(String, Value)> {
     listed.into_iter().map(|one| (one["code"].as_str().unwrap().to_owned(), one)).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_adds_and_withdraws_packages(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let told = app.worker(&["package:list", "flysense"]).await.told();
@@ -51,7 +51,7 @@ async fn an_operator_adds_and_withdraws_packages(pool: MySqlPool) {
 }
 
 /// Packages that cannot be sold are rejected, and each error names the reason.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn packages_that_cannot_be_sold_are_rejected_with_a_reason(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let usual = [("widget", "flysense"), ("code", "big"), ("--title", "Большой"), ("--price", "300000")];
@@ -86,7 +86,7 @@ async fn packages_that_cannot_be_sold_are_rejected_with_a_reason(pool: MySqlPool
     assert_eq!(on_offer(&app).await.len(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_shows_and_refunds_a_purchase(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (paid, unpaid) = (app.paid().await, app.opened().await);
@@ -128,7 +128,7 @@ async fn an_operator_shows_and_refunds_a_purchase(pool: MySqlPool) {
 }
 
 /// A notification was lost: an operator queries the bank, for one purchase and for a whole day.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_refreshes_purchases_from_the_bank(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });

@@ -73,7 +73,7 @@ async fn rescue(app: &TestApp) {
 }
 
 /// The worker crashes while it waits for the response of `Init`, before or after the bank received the call.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_worker_crash_during_init_opens_no_second_payment(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     for (act, state) in [(Act::Hang, PurchaseState::Awaiting), (Act::ServeThenHang, PurchaseState::Failed)] {
@@ -90,7 +90,7 @@ async fn a_worker_crash_during_init_opens_no_second_payment(pool: MySqlPool) {
 }
 
 /// Another worker took the job while this one was frozen: its writes are rejected.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_frozen_worker_writes_nothing_after_losing_its_lease(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -111,7 +111,7 @@ async fn a_frozen_worker_writes_nothing_after_losing_its_lease(pool: MySqlPool) 
 }
 
 /// Every job of a purchase is replayed after its end: nothing changes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_job_may_run_twice(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -138,7 +138,7 @@ async fn every_job_may_run_twice(pool: MySqlPool) {
 
 /// The worker crashes during a status query, or after its response: the payment is found nevertheless, and
 /// credited once.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_worker_crash_during_a_status_query_credits_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
@@ -189,7 +189,7 @@ async fn leave_a_hundred_forms_open(app: &TestApp, like: PurchaseId) {
 
 /// A poll that crashes between two transactions has enqueued 100 queries. The next run enqueues the others, none
 /// twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_poll_that_crashes_half_way_queries_every_purchase_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
@@ -241,7 +241,7 @@ async fn differences(app: &TestApp, day: NaiveDate) -> Vec<(String, String)> {
 
 /// A reconciliation that crashes between two purchases has stored nothing, and one that crashes while storing
 /// keeps what is stored. Whichever run completes, every discrepancy is listed once and no coin has moved.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reconciliation_that_crashes_half_way_lists_every_discrepancy_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (first, second) = (app.paid().await, app.paid().await);

@@ -30,7 +30,7 @@ async fn give_back_unheard(app: &TestApp, id: PurchaseId, kopecks: i64) {
     give_back_in_merchant_portal(app, id, kopecks).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn partial_refunds_of_different_amounts_are_a_discrepancy(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -43,7 +43,7 @@ async fn partial_refunds_of_different_amounts_are_a_discrepancy(pool: MySqlPool)
 }
 
 /// The notification's job is dead. A recent notification is not a discrepancy, because its job is about to run.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unprocessed_notification_becomes_a_discrepancy(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -60,7 +60,7 @@ async fn an_unprocessed_notification_becomes_a_discrepancy(pool: MySqlPool) {
 }
 
 /// Coins are withdrawn before the money is returned: in between, the amounts differ as intended.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_in_progress_is_not_a_discrepancy(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -70,7 +70,7 @@ async fn a_refund_in_progress_is_not_a_discrepancy(pool: MySqlPool) {
 }
 
 /// A chargeback weeks later, whose notification is lost.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_returned_weeks_later_is_found(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -83,7 +83,7 @@ async fn money_returned_weeks_later_is_found(pool: MySqlPool) {
 }
 
 /// An order was paid twice, the second payment was refunded in the portal, and an operator recorded that.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refunded_second_payment_is_not_a_discrepancy(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;

@@ -9,7 +9,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{BONUS, COINS, PRICE, TestApp};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_paid_purchase_is_told_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let kinds = vec![EventKind::FlycoinsPurchased];

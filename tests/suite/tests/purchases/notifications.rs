@@ -15,7 +15,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{BONUS, COINS, GOOD_CARD, PRICE, TestApp};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_package_is_bought_from_the_order_to_the_coins(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -39,7 +39,7 @@ async fn a_package_is_bought_from_the_order_to_the_coins(pool: MySqlPool) {
 }
 
 /// Both notifications of a one-stage payment are sent at once and arrive in any order, three times each.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn doubled_notifications_in_any_order_credit_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     for (round, order) in (1..).zip([Order::Together, Order::InOrder, Order::Reversed]) {
@@ -65,7 +65,7 @@ async fn doubled_notifications_in_any_order_credit_once(pool: MySqlPool) {
 }
 
 /// Twenty workers apply the same two notifications concurrently.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn concurrent_notifications_credit_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -83,7 +83,7 @@ async fn concurrent_notifications_credit_once(pool: MySqlPool) {
     assert_eq!(app.find(id).await.state, PurchaseState::Paid);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_success_after_a_decline_is_credited(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -100,7 +100,7 @@ async fn a_success_after_a_decline_is_credited(pool: MySqlPool) {
 }
 
 /// The notification arrives before the response of `Init`.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_notification_before_the_response_of_init_is_not_lost(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin().await;
@@ -121,7 +121,7 @@ async fn a_notification_before_the_response_of_init_is_not_lost(pool: MySqlPool)
 }
 
 /// A notification with another amount triggers a status query; its response counts.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_notification_with_another_amount_is_verified_and_not_credited(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -142,7 +142,7 @@ async fn a_notification_with_another_amount_is_verified_and_not_credited(pool: M
 }
 
 /// The bank itself reports another amount: the purchase goes to review, and no coin moves.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_amount_reported_by_the_bank_goes_to_review(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -167,7 +167,7 @@ async fn another_amount_reported_by_the_bank_goes_to_review(pool: MySqlPool) {
     assert_eq!((app.find(id).await.state, app.balance().await), (PurchaseState::Paid, COINS + BONUS));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn forged_notifications_and_unknown_orders_change_nothing(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -195,7 +195,7 @@ async fn forged_notifications_and_unknown_orders_change_nothing(pool: MySqlPool)
     assert_eq!(loose[0].note.as_deref(), Some("unknown order"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn invalid_notifications_are_rejected_by_kind(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let post = async |body: String| {
@@ -218,7 +218,7 @@ async fn invalid_notifications_are_rejected_by_kind(pool: MySqlPool) {
     assert_eq!(kept, 0);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn notifications_are_accepted_only_from_configured_networks(pool: MySqlPool) {
     let elsewhere = |env: flysk_config::Env| env.with("FLYSK_TBANK_NOTIFICATION_NETWORKS", "91.194.226.0/23");
     let app = TestApp::open_with(pool, elsewhere).await;
@@ -232,7 +232,7 @@ async fn notifications_are_accepted_only_from_configured_networks(pool: MySqlPoo
 }
 
 /// The card's `RebillId` is stored only with the buyer's consent, and always encrypted.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_is_stored_encrypted_and_only_with_consent(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (with, without) = (app.begin_with(true).await, app.begin_with(false).await);

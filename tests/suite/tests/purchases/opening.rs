@@ -23,7 +23,7 @@ async fn run_retries(app: &TestApp) {
 }
 
 /// The call did not reach the bank: `CheckOrder` confirms that, and the same order is opened.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_call_that_did_not_arrive_is_repeated_for_the_same_order(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let html = "<html><body>502 Bad Gateway</body></html>";
@@ -52,7 +52,7 @@ async fn a_call_that_did_not_arrive_is_repeated_for_the_same_order(pool: MySqlPo
 
 /// The bank opened a payment and the response was lost. The form's address is unknown, so the payment is
 /// cancelled and the buyer is told to start again; nothing is opened twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_response_of_init_is_queried_and_not_repeated(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     for act in [Act::ServeThenCut, Act::ServeThenHang] {
@@ -75,7 +75,7 @@ async fn a_lost_response_of_init_is_queried_and_not_repeated(pool: MySqlPool) {
 
 /// The bank never responds: the purchase fails with an actionable message and is polled until it can no longer be
 /// paid.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_bank_that_never_responds_fails_the_purchase(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin().await;
@@ -89,7 +89,7 @@ async fn a_bank_that_never_responds_fails_the_purchase(pool: MySqlPool) {
 }
 
 /// `204`: our password is wrong. The message must not blame the buyer's card.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_definite_rejection_fails_at_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin().await;
@@ -103,7 +103,7 @@ async fn a_definite_rejection_fails_at_once(pool: MySqlPool) {
 
 /// Another amount, another order or a form on another host: the buyer is not redirected there, and the payment is
 /// cancelled.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_that_differs_from_the_request_is_cancelled(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let lies: [(&str, Value); 3] = [
@@ -128,7 +128,7 @@ async fn a_payment_that_differs_from_the_request_is_cancelled(pool: MySqlPool) {
 }
 
 /// Workers were down for an hour: the buyer has left, so no form is opened.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_stale_purchase_is_not_opened(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin().await;
@@ -139,7 +139,7 @@ async fn a_stale_purchase_is_not_opened(pool: MySqlPool) {
 }
 
 /// `Init` contains everything for the receipt and the return URLs; the e-mail address appears nowhere else.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn init_contains_the_receipt_and_the_return_urls(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin_with(true).await;

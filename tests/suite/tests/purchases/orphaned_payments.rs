@@ -21,7 +21,7 @@ async fn run_retries(app: &TestApp) {
 
 /// The response of `Init` is lost and the bank stops responding; the poller queries the order before the job that
 /// opens forms does. The purchase must not wait for hours without a button.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_status_query_in_between_does_not_block_the_purchase(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin().await;
@@ -44,7 +44,7 @@ async fn a_status_query_in_between_does_not_block_the_purchase(pool: MySqlPool) 
 
 /// The job that opens forms has given up and the buyer was told; then the bank reports a payment: it is
 /// cancelled.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_abandoned_purchase_stays_failed_and_its_payment_is_cancelled(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.begin().await;
@@ -63,7 +63,7 @@ async fn an_abandoned_purchase_stays_failed_and_its_payment_is_cancelled(pool: M
 
 /// The payment was paid before the order was queried: it counts as a purchase, because `Cancel` would be a
 /// refund.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_paid_payment_is_applied_and_not_cancelled(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(Behaviour { notification_copies: 0, unique_orders: false, ..Behaviour::default() });
@@ -82,7 +82,7 @@ async fn a_paid_payment_is_applied_and_not_cancelled(pool: MySqlPool) {
 }
 
 /// Two unpaid payments of one order: both are cancelled.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_payment_of_an_orphaned_order_is_cancelled(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(Behaviour { unique_orders: false, ..Behaviour::default() });
@@ -98,7 +98,7 @@ async fn every_payment_of_an_orphaned_order_is_cancelled(pool: MySqlPool) {
 }
 
 /// `Init` returns another buyer's payment: that one is left alone, and ours is opened.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_buyers_payment_is_never_cancelled(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let neighbour = app.opened().await;

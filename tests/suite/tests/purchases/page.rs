@@ -55,7 +55,7 @@ pub(crate) fn value_of(page: &str, name: &str) -> String {
     from.split('"').next().unwrap().to_owned()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_page_shows_balance_and_packages_without_external_resources(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.paid().await;
@@ -79,7 +79,7 @@ async fn the_page_shows_balance_and_packages_without_external_resources(pool: My
     assert_eq!(answer.headers()["cache-control"], "no-store");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_page_names_account_widget_and_seller(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (widget, install) = (app.widget().await, app.install().await);
@@ -97,7 +97,7 @@ async fn the_page_names_account_widget_and_seller(pool: MySqlPool) {
     assert!(page.contains("<strong>0</strong> <span>FC</span>"), "{page}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_form_creates_one_purchase_despite_repeated_submits(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let visit = Visit::of(&app).await;
@@ -132,7 +132,7 @@ async fn a_form_creates_one_purchase_despite_repeated_submits(pool: MySqlPool) {
     assert_eq!(app.balance().await, COINS + BONUS);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn errors_are_shown_next_to_the_form_and_the_input_is_kept(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let visit = Visit::of(&app).await;
@@ -155,7 +155,7 @@ async fn errors_are_shown_next_to_the_form_and_the_input_is_kept(pool: MySqlPool
 }
 
 /// Another site's form, another visitor's form, and a request without a form.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_forged_form_buys_nothing(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (visit, another) = (Visit::of(&app).await, Visit::of(&app).await);
@@ -183,7 +183,7 @@ async fn a_forged_form_buys_nothing(pool: MySqlPool) {
     assert_eq!(stored, 0);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_a_fresh_link_of_an_administrator_grants_access(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     assert_eq!(link(&app, USER).await, None);
@@ -206,7 +206,7 @@ async fn only_a_fresh_link_of_an_administrator_grants_access(pool: MySqlPool) {
 }
 
 /// A forwarded link opens nothing. The browser that used it may use it again: people press a button twice.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_link_opens_the_page_in_one_browser(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let link = link(&app, ADMIN).await.unwrap();
@@ -226,7 +226,7 @@ async fn a_link_opens_the_page_in_one_browser(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_page_without_packages_sells_any_sum(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let widget = app.widget().await.id;
@@ -240,7 +240,7 @@ async fn a_page_without_packages_sells_any_sum(pool: MySqlPool) {
     assert!(status == StatusCode::NOT_FOUND && page.contains("Такой покупки нет"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_deployment_without_purchases_says_so(pool: MySqlPool) {
     let without =
         |env: flysk_config::Env| env.without("FLYSK_TBANK_TERMINAL_KEY").without("FLYSK_TBANK_PASSWORD");
@@ -250,7 +250,7 @@ async fn a_deployment_without_purchases_says_so(pool: MySqlPool) {
     assert!(page.contains("Пополнение пока недоступно") && !page.contains("<form"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failed_purchase_shows_the_reason_and_a_link_back(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -262,7 +262,7 @@ async fn a_failed_purchase_shows_the_reason_and_a_link_back(pool: MySqlPool) {
     assert!(!page.contains("<script"), "nothing is waited for");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn any_sum_within_the_limits_can_be_bought_on_the_page(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let visit = Visit::of(&app).await;

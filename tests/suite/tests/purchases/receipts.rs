@@ -23,7 +23,7 @@ async fn notes(app: &TestApp) -> Vec<String> {
 }
 
 /// Each refund of a payment has its own receipt, and any of them may fail after another was printed.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_receipt_of_a_payment_is_processed_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -54,7 +54,7 @@ async fn every_receipt_of_a_payment_is_processed_once(pool: MySqlPool) {
 }
 
 /// A rejection would make the bank repeat the notification hourly for a day.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_notification_about_a_foreign_order_is_accepted_and_not_stored(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     for order in ["заказ-5".to_owned(), "o".repeat(51)] {

@@ -27,7 +27,7 @@ async fn differences(app: &TestApp) -> Vec<(String, String, String)> {
 }
 
 /// No notification arrives: every final status is found by polling.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn lost_notifications_are_replaced_by_polling(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(mute());
@@ -52,7 +52,7 @@ async fn lost_notifications_are_replaced_by_polling(pool: MySqlPool) {
 }
 
 /// The outcome is unknown to the bank for an hour.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_with_unknown_outcome_is_polled_until_it_is_known(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(mute());
@@ -68,7 +68,7 @@ async fn a_payment_with_unknown_outcome_is_polled_until_it_is_known(pool: MySqlP
 }
 
 /// The bank does not answer status queries for a while: they are repeated, and no conclusion is drawn.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn unanswered_status_queries_change_nothing(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(mute());
@@ -90,7 +90,7 @@ async fn unanswered_status_queries_change_nothing(pool: MySqlPool) {
 }
 
 /// A definite error of a status query ("no such payment") is for operators; the purchase is not changed.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_rejected_status_query_changes_nothing(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -104,7 +104,7 @@ async fn a_rejected_status_query_changes_nothing(pool: MySqlPool) {
 }
 
 /// A terminal without unique order ids took money twice for one order: it is credited once, and reported.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_payment_of_one_order_is_reported_and_not_credited(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -122,7 +122,7 @@ async fn a_second_payment_of_one_order_is_reported_and_not_credited(pool: MySqlP
     assert_eq!(kinds, ["needs_review", "paid_twice"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_day_without_discrepancies_lists_none(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.paid().await;
@@ -130,7 +130,7 @@ async fn a_day_without_discrepancies_lists_none(pool: MySqlPool) {
     assert_eq!(differences(&app).await, []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_discrepancy_of_a_day_is_listed_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let paid = app.paid().await;
@@ -163,7 +163,7 @@ async fn every_discrepancy_of_a_day_is_listed_once(pool: MySqlPool) {
 }
 
 /// The bank is down during the reconciliation: it waits and reports nothing wrong.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn reconciliation_waits_for_an_unresponsive_bank(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.paid().await;

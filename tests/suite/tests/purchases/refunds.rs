@@ -50,7 +50,7 @@ fn receipts(app: &TestApp) -> Vec<Value> {
     bodies.map(|body| body.get("Receipt").cloned().unwrap_or(Value::Null)).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unspent_purchase_is_refunded_in_full_without_receipt_items(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -68,7 +68,7 @@ async fn an_unspent_purchase_is_refunded_in_full_without_receipt_items(pool: MyS
     app.assert_proven().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_partial_refund_has_receipt_items_and_its_share_of_the_bonus(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -88,7 +88,7 @@ async fn a_partial_refund_has_receipt_items_and_its_share_of_the_bonus(pool: MyS
     app.assert_proven().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn spent_coins_are_not_refunded(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -104,7 +104,7 @@ async fn spent_coins_are_not_refunded(pool: MySqlPool) {
     app.assert_proven().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn one_refund_at_a_time_and_only_of_paid_purchases(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let open = app.opened().await;
@@ -115,7 +115,7 @@ async fn one_refund_at_a_time_and_only_of_paid_purchases(pool: MySqlPool) {
 }
 
 /// The bank definitely rejects the refund: the coins return to their lots and can be refunded again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn coins_are_restored_if_the_bank_rejects_the_refund(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -138,7 +138,7 @@ async fn coins_are_restored_if_the_bank_rejects_the_refund(pool: MySqlPool) {
 }
 
 /// The response of `Cancel` is lost in various ways: the money is refunded once.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_response_of_a_refund_refunds_nothing_twice(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let html = |status| Act::Answer { status, headers: Vec::new(), body: "<html>".to_owned() };
@@ -159,7 +159,7 @@ async fn a_lost_response_of_a_refund_refunds_nothing_twice(pool: MySqlPool) {
 }
 
 /// SBP ignores refund ids: the remaining amount shows whether the second partial refund was executed.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_partial_refund_without_refund_ids_happens_once(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.bank.state.behave(Behaviour { refund_ids_count: false, ..Behaviour::default() });
@@ -180,7 +180,7 @@ async fn a_second_partial_refund_without_refund_ids_happens_once(pool: MySqlPool
 }
 
 /// The worker crashes between the call and storing its response.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_worker_crash_during_a_refund_refunds_nothing_twice(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;

@@ -36,7 +36,7 @@ fn forged(app: &TestApp, id: PurchaseId, error_code: Option<u32>) {
 }
 
 /// Money was returned before the coins were credited; the notification of the payment arrives later.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_notification_credits_nothing_that_is_under_review(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -52,7 +52,7 @@ async fn a_late_notification_credits_nothing_that_is_under_review(pool: MySqlPoo
     assert_eq!((app.find(id).await.state, app.balance().await), (PurchaseState::Review, 0));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_contradictory_notification_is_verified(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;
@@ -63,7 +63,7 @@ async fn a_contradictory_notification_is_verified(pool: MySqlPool) {
 }
 
 /// The bank reversed its status and corrected it later; the coins stayed credited.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_consistent_status_ends_a_review(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -81,7 +81,7 @@ async fn a_consistent_status_ends_a_review(pool: MySqlPool) {
 }
 
 /// An operator resolves a review that no status resolves, with and without coins.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_resolves_a_review(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (unpaid, paid) = (app.opened().await, app.paid().await);
@@ -105,7 +105,7 @@ async fn an_operator_resolves_a_review(pool: MySqlPool) {
 }
 
 /// Texts of the bank that are too long or in another alphabet cause no failure.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn unusual_texts_of_the_bank_are_stored_truncated(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.opened().await;

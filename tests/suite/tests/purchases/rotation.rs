@@ -33,7 +33,7 @@ fn opened(ring: &Keyring, rows: &(Vec<SealedPurchase>, Vec<SealedNotification>))
 
 /// A purchase with a saved card, one that waits for its payer, and an unprocessed notification: all are
 /// re-encrypted, and the new key alone decrypts them. Processes that started with the previous key continue.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn saved_cards_contacts_and_notifications_are_reencrypted(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let saved = app.begin_with(true).await;
@@ -73,7 +73,7 @@ async fn saved_cards_contacts_and_notifications_are_reencrypted(pool: MySqlPool)
 }
 
 /// A ring without the previous key: nothing is re-encrypted, and the error names the missing key.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_ring_without_the_previous_key_reencrypts_nothing_and_says_so(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     app.opened().await;

@@ -80,7 +80,7 @@ fn times(events: &[Event], kind: &str) -> Vec<DateTime<Utc>> {
     events.iter().filter(|event| event.what.is_job(kind)).map(|event| event.at).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_clock_stops_at_every_due_date_and_never_jumps_over_one(pool: MySqlPool) {
     let sandbox = sandbox(pool).await;
     // Of different kinds, because at most one job of each waits: until it has run, the schedule adds none.
@@ -97,7 +97,7 @@ async fn the_clock_stops_at_every_due_date_and_never_jumps_over_one(pool: MySqlP
     assert!(sandbox.advance_to(start()).await.is_err(), "a clock does not go back");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_hold_expires_when_its_time_has_come(pool: MySqlPool) {
     let sandbox = sandbox(pool).await;
     let wallet = install(&sandbox).await;
@@ -121,7 +121,7 @@ async fn a_hold_expires_when_its_time_has_come(pool: MySqlPool) {
     assert!(stopped.contains(&expires_at), "{stopped:?}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn tokens_stay_alive_for_a_month(pool: MySqlPool) {
     let sandbox = sandbox(pool).await;
     install(&sandbox).await;
@@ -137,7 +137,7 @@ async fn tokens_stay_alive_for_a_month(pool: MySqlPool) {
     assert_eq!(states, ["good"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_walk_stops_where_work_starts_and_runs_only_the_ticks_that_have_some(pool: MySqlPool) {
     let sandbox = sandbox(pool).await;
     let wallet = install(&sandbox).await;
@@ -185,7 +185,7 @@ async fn send_test(sandbox: &Sandbox, install: InstallId) {
 }
 
 /// Whoever waits for jobs may stop waiting while they run.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn jobs_that_are_left_halfway_are_taken_again(pool: MySqlPool) {
     let backend = vendor::start(None, None, Control::default()).await.unwrap();
     let allowed = ("FLYSK_OUTBOUND_ALLOW".to_owned(), backend.addr.to_string());
@@ -209,7 +209,7 @@ async fn jobs_that_are_left_halfway_are_taken_again(pool: MySqlPool) {
 
 /// What lets the delivery of an event wait is over after some seconds of real time, in which this clock does not move. A retry waits
 /// for its time.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn only_the_retries_of_a_delivery_wait_for_the_clock(pool: MySqlPool) {
     let backend = vendor::start(None, None, Control::default()).await.unwrap();
     let allowed = ("FLYSK_OUTBOUND_ALLOW".to_owned(), backend.addr.to_string());

@@ -45,7 +45,7 @@ async fn after(app: &TestApp, minutes: i64) {
     app.run_due_jobs().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_pending_refund_is_polled_until_it_ends(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -64,7 +64,7 @@ async fn a_pending_refund_is_polled_until_it_ends(pool: MySqlPool) {
 
 /// `Cancel` succeeded but its response was lost; the second call is rejected because of the new status (4). The
 /// buyer gets the money, and the coins are not restored.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_rejected_repetition_of_a_successful_refund_is_ignored(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -84,7 +84,7 @@ async fn a_rejected_repetition_of_a_successful_refund_is_ignored(pool: MySqlPool
 }
 
 /// The same for a partial refund after which less is left than the second call requests (330).
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_repetition_that_exceeds_the_rest_confirms_the_first_refund(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -102,7 +102,7 @@ async fn a_repetition_that_exceeds_the_rest_confirms_the_first_refund(pool: MySq
 
 /// The bank rejects the refund, and then reports that the payment does not exist: the outcome is unknown, so
 /// nothing is restored.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn coins_stay_withdrawn_while_the_refund_is_unknown(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -117,7 +117,7 @@ async fn coins_stay_withdrawn_while_the_refund_is_unknown(pool: MySqlPool) {
 
 /// A first partial refund succeeded and a second failed at the bank: `PARTIAL_REFUNDED` belongs to the first and
 /// proves nothing. An operator refunds it in the portal, and the job detects that.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_earlier_partial_refund_does_not_confirm_a_failed_one(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
@@ -139,7 +139,7 @@ async fn an_earlier_partial_refund_does_not_confirm_a_failed_one(pool: MySqlPool
 }
 
 /// SBP allows one attempt per hour (3029) and five per day (3030); neither error is a rejection.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failing_sbp_refund_is_retried_as_often_as_sbp_allows(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;

@@ -69,7 +69,7 @@ fn ids(page: &Value) -> Vec<&str> {
     page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn purchases_of_another_account_are_not_found(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let (status, begun) = app.order("order-1", false).await;
@@ -94,7 +94,7 @@ async fn purchases_of_another_account_are_not_found(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_page_shows_purchases_of_its_own_account_only(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let ours = app.opened().await;

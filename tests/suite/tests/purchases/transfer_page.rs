@@ -71,7 +71,7 @@ fn href_of(page: &str, id: &str) -> String {
     from.split('"').next().unwrap().to_owned()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_gets_an_invoice_with_a_pdf_of_ours_and_cancels_it(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     take_transfers(&app).await;
@@ -114,7 +114,7 @@ async fn a_firm_gets_an_invoice_with_a_pdf_of_ours_and_cancels_it(pool: MySqlPoo
     assert!(shop.contains("Счета для организаций") && shop.contains("id=\"by-transfer\""), "{shop}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn mistakes_in_requisites_are_told_at_their_field(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     take_transfers(&app).await;
@@ -135,7 +135,7 @@ async fn mistakes_in_requisites_are_told_at_their_field(pool: MySqlPool) {
     assert_eq!(stored, 0);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_seller_that_takes_no_transfers_offers_none(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let order = Order::begin(&app).await;
@@ -149,7 +149,7 @@ async fn a_seller_that_takes_no_transfers_offers_none(pool: MySqlPool) {
     assert_eq!(limits["transfer_available"], true);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_api_buys_lists_and_cancels_for_administrators(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     take_transfers(&app).await;
@@ -175,7 +175,7 @@ async fn the_api_buys_lists_and_cancels_for_administrators(pool: MySqlPool) {
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_asks_for_its_invoice_in_a_browser(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     take_transfers(&app).await;

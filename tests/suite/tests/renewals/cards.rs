@@ -8,7 +8,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{EMPTY_LATER, GOOD_CARD, TestSubscriber};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nothing_is_charged_after_the_card_was_unlinked(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, EMPTY_LATER).await;
     subscriber.advance_to("2027-03-01", "00:00:00").await;
@@ -21,7 +21,7 @@ async fn nothing_is_charged_after_the_card_was_unlinked(pool: MySqlPool) {
 }
 
 /// The payer unlinks the card between the job's intent and the charge.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_is_prepared_is_stopped_by_the_unlinking(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     // The answer to `Init` is lost, and the next run waits for its time.
@@ -42,7 +42,7 @@ async fn a_charge_that_is_prepared_is_stopped_by_the_unlinking(pool: MySqlPool) 
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_on_the_form_with_another_card_settles_the_open_renewal(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, EMPTY_LATER).await;
     subscriber.advance_to("2027-03-01", "00:00:00").await;
@@ -64,7 +64,7 @@ fn forget_cards(subscriber: &TestSubscriber) {
     subscriber.sandbox.bank.state.behave(quiet);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_whose_notification_was_lost_is_found_among_those_of_its_payer(pool: MySqlPool) {
     let subscriber = TestSubscriber::open(pool).await;
     forget_cards(&subscriber);
@@ -82,7 +82,7 @@ async fn a_card_whose_notification_was_lost_is_found_among_those_of_its_payer(po
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_former_card_is_not_taken_for_that_of_a_payment_by_sberpay(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.unlink().await;
@@ -97,7 +97,7 @@ async fn a_former_card_is_not_taken_for_that_of_a_payment_by_sberpay(pool: MySql
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn sberpay_pays_but_gives_no_renewal(pool: MySqlPool) {
     let subscriber = TestSubscriber::open(pool).await;
     subscriber.buy("sberpay").await.unwrap();

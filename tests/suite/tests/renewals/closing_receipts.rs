@@ -48,7 +48,7 @@ async fn decide(
 }
 
 /// The password of the terminal was changed, and is repaired within the day.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_receipt_that_the_bank_refuses_is_reported_and_sent_again_on_the_next_day(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let first = subscriber.last_invoice().await;
@@ -64,7 +64,7 @@ async fn a_receipt_that_the_bank_refuses_is_reported_and_sent_again_on_the_next_
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_receipt_that_an_operator_finds_after_a_lost_answer_is_what_a_refund_undoes(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let first = subscriber.last_invoice().await;
@@ -81,7 +81,7 @@ async fn a_receipt_that_an_operator_finds_after_a_lost_answer_is_what_a_refund_u
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_receipt_that_an_operator_does_not_find_is_sent_again(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let first = subscriber.last_invoice().await;
@@ -97,7 +97,7 @@ async fn a_receipt_that_an_operator_does_not_find_is_sent_again(pool: MySqlPool)
 }
 
 /// Only the bank's answer tells whether the refund undoes the prepayment or the settlement.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_in_part_waits_while_the_closing_receipt_is_being_sent(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let first = subscriber.last_invoice().await;
@@ -119,7 +119,7 @@ async fn a_refund_in_part_waits_while_the_closing_receipt_is_being_sent(pool: My
 }
 
 /// A handler that runs again does not know the answer any more: the receipt would be left to an operator.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_registered_receipt_is_recorded_also_after_a_lost_race(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool.clone(), GOOD_CARD).await;
     let first = subscriber.last_invoice().await;

@@ -137,12 +137,12 @@ async fn renew_under_faults(pool: MySqlPool, seed: u64, size: Size) -> usize {
     crowd.crashes
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn renewals_under_random_faults_are_each_paid_once(pool: MySqlPool) {
     Box::pin(renew_under_faults(pool, 7, Size { subscriptions: 8, periods: 2 })).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 #[ignore = "takes about 20 minutes: 10,000 renewals"]
 async fn ten_thousand_renewals_under_random_faults_are_each_paid_once(pool: MySqlPool) {
     let crashes = Box::pin(renew_under_faults(pool, 11, Size { subscriptions: 500, periods: 20 })).await;

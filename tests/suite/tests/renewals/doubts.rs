@@ -12,7 +12,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{GOOD_CARD, TestSubscriber};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_answer_to_a_charge_is_asked_for_and_not_repeated(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     // No notification either: only the question can tell.
@@ -27,7 +27,7 @@ async fn a_lost_answer_to_a_charge_is_asked_for_and_not_repeated(pool: MySqlPool
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_answer_to_init_is_adopted_by_the_next_run(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.sandbox.bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
@@ -44,7 +44,7 @@ async fn a_lost_answer_to_init_is_adopted_by_the_next_run(pool: MySqlPool) {
 }
 
 /// The bank has opened the payment with another amount, and its answer was lost: the next run, or the question, finds it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_of_another_amount_is_cancelled_and_the_charge_made_anew(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let bank = &subscriber.sandbox.bank;
@@ -75,7 +75,7 @@ async fn a_payment_of_another_amount_is_cancelled_and_the_charge_made_anew(pool:
 }
 
 /// A question has found the payment whose `Init` was not answered, and the job that was to charge it has died for good.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_that_a_question_has_found_is_charged_although_its_job_is_lost(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let bank = &subscriber.sandbox.bank;
@@ -100,7 +100,7 @@ async fn a_payment_that_a_question_has_found_is_charged_although_its_job_is_lost
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_never_started_is_cancelled_after_an_hour_and_made_anew(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.sandbox.bank.control.script(Script::next("/v2/Charge", Act::Cut));
@@ -118,7 +118,7 @@ async fn a_charge_that_never_started_is_cancelled_after_an_hour_and_made_anew(po
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_in_doubt_at_the_bank_is_waited_for(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.script(vec![Ending::Hangs]);
@@ -137,7 +137,7 @@ async fn a_charge_in_doubt_at_the_bank_is_waited_for(pool: MySqlPool) {
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn notifications_doubled_reordered_and_late_change_nothing(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     for (behaviour, month) in [
@@ -162,7 +162,7 @@ const THEIR_TERMINAL: &str = "1700000000000THEIR";
 const THEIR_PASSWORD: &str = "their-password-of-a-test";
 
 /// A seller signs what it likes with the password of its own terminal.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_notification_of_another_sellers_terminal_pays_nothing(pool: MySqlPool) {
     let subscriber = TestSubscriber::open(pool).await;
     let sandbox = &subscriber.sandbox;

@@ -7,7 +7,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{EMPTY_LATER, GOOD_CARD, TestSubscriber};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_empty_card_is_tried_by_the_schedule_and_the_subscription_expires_unpaid(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, EMPTY_LATER).await;
     subscriber.advance_to("2027-03-01", "00:00:01").await;
@@ -38,17 +38,17 @@ async fn stops_after(pool: MySqlPool, code: u32) {
     );
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_lost_card_is_charged_once(pool: MySqlPool) {
     stops_after(pool, 1041).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_suspicion_of_fraud_stops_the_charges(pool: MySqlPool) {
     stops_after(pool, 1059).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_succeeds_at_the_third_try_pays_the_period_from_its_boundary(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.script(vec![Ending::Declined(1051), Ending::Declined(1005), Ending::Paid]);
@@ -61,7 +61,7 @@ async fn a_charge_that_succeeds_at_the_third_try_pays_the_period_from_its_bounda
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_terminal_that_is_switched_off_costs_the_customer_no_try(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.sandbox.bank.state.block_terminal(flysk_sandbox::TERMINAL_KEY, true);

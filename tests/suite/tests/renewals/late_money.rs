@@ -18,7 +18,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{GOOD_CARD, TestSubscriber};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_success_pays_the_period_although_it_was_declined_before(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.script(vec![Ending::LateSuccess]);
@@ -31,7 +31,7 @@ async fn a_late_success_pays_the_period_although_it_was_declined_before(pool: My
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_for_a_cancelled_subscription_is_returned_whole(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.script(vec![Ending::Hangs]);
@@ -88,7 +88,7 @@ pub(crate) async fn refund(subscriber: &TestSubscriber, invoice_id: InvoiceId, k
 }
 
 /// The receipt of a refund has the method of the receipt that it undoes (54-FZ, tag 1214).
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_undoes_the_prepayment_and_after_the_closing_receipt_the_settlement(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let first = subscriber.last_invoice().await;
@@ -107,7 +107,7 @@ async fn a_refund_undoes_the_prepayment_and_after_the_closing_receipt_the_settle
 }
 
 /// The notification about the late success is lost, so only the question before the next attempt can tell.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_success_without_a_notification_is_found_before_the_next_charge(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.sandbox.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
@@ -119,7 +119,7 @@ async fn a_late_success_without_a_notification_is_found_before_the_next_charge(p
 }
 
 /// An hour before the end of the period there is no time for the usual link of three hours.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_banks_form_of_a_change_takes_no_money_after_its_period(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.advance_to("2027-02-27", "23:00:00").await;
@@ -154,7 +154,7 @@ async fn set_terminal(subscriber: &TestSubscriber, key: Option<&str>) {
 }
 
 /// The seller has removed its terminal: the notification cannot be verified, and the bank cannot be asked.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_success_at_a_removed_terminal_waits_for_a_person(pool: MySqlPool) {
     let subscriber = TestSubscriber::open(pool).await;
     let bank = &subscriber.sandbox.bank.state;

@@ -118,7 +118,7 @@ fn unsubscribe_link(letter: &Letter) -> String {
 }
 
 /// 376-FZ: whoever has removed the widget has no other page.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reminder_of_a_charge_names_the_card_and_unlinks_it(pool: MySqlPool) {
     let payer = Payer::subscribed(pool, GOOD_CARD).await;
     payer.advance_to("2027-02-25", "10:00:01").await;
@@ -139,7 +139,7 @@ async fn a_reminder_of_a_charge_names_the_card_and_unlinks_it(pool: MySqlPool) {
     payer.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payer_is_reminded_told_of_the_failed_charge_once_and_pays_by_the_link(pool: MySqlPool) {
     let payer = Payer::subscribed(pool, EMPTY_LATER).await;
     payer.advance_to("2027-02-25", "10:00:01").await;
@@ -181,7 +181,7 @@ async fn a_payer_is_reminded_told_of_the_failed_charge_once_and_pays_by_the_link
     payer.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nothing_is_paid_by_a_link_while_the_widget_sells_no_subscriptions(pool: MySqlPool) {
     let payer = Payer::subscribed(pool, EMPTY_LATER).await;
     payer.advance_to("2027-02-28", "12:00:00").await;
@@ -195,7 +195,7 @@ async fn nothing_is_paid_by_a_link_while_the_widget_sells_no_subscriptions(pool:
     assert_eq!(payer.attempts(invoice.id).await.len(), 1, "the charge that failed, and no form");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unpaid_subscription_is_told_in_the_morning_and_when_it_ends(pool: MySqlPool) {
     let payer = Payer::without_card(pool).await;
     payer.advance_to("2027-02-28", "00:00:01").await;
@@ -212,7 +212,7 @@ async fn an_unpaid_subscription_is_told_in_the_morning_and_when_it_ends(pool: My
     assert_eq!(payer.subjects()[2..], ["FlySense: подписка закончилась"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn news_that_are_no_longer_true_in_the_morning_are_not_sent(pool: MySqlPool) {
     let payer = Payer::without_card(pool).await;
     payer.advance_to("2027-02-28", "00:00:01").await;
@@ -225,7 +225,7 @@ async fn news_that_are_no_longer_true_in_the_morning_are_not_sent(pool: MySqlPoo
     assert_eq!(payer.states().await, ["sent", "outdated"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_kind_that_was_switched_off_is_not_sent_and_the_others_are(pool: MySqlPool) {
     let payer = Payer::subscribed(pool, EMPTY_LATER).await;
     payer.advance_to("2027-02-25", "10:00:01").await;
@@ -248,7 +248,7 @@ async fn a_kind_that_was_switched_off_is_not_sent_and_the_others_are(pool: MySql
     assert_eq!(payer.get(&format!("{url}x")).await.0, StatusCode::NOT_FOUND);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_address_that_does_not_exist_is_not_tried_again_and_another_one_is(pool: MySqlPool) {
     let payer = Payer::subscribed(pool, EMPTY_LATER).await;
     let gone = "550 5.1.1 <buh@example.test>: no such user".to_owned();
@@ -270,7 +270,7 @@ async fn an_address_that_does_not_exist_is_not_tried_again_and_another_one_is(po
     assert!(!payer.letters().is_empty(), "{:?}", payer.states().await);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_letter_in_doubt_is_not_sent_twice_and_a_refused_one_is_sent_later(pool: MySqlPool) {
     let payer = Payer::subscribed(pool, EMPTY_LATER).await;
     payer.mail.state.fail(Moment::Recipient, Fault::Answer("450 4.2.1 greylisted".to_owned()));
@@ -294,7 +294,7 @@ async fn a_letter_in_doubt_is_not_sent_twice_and_a_refused_one_is_sent_later(poo
     assert_eq!((payer.letters().len(), payer.states().await), (2, vec!["unknown".to_owned(); 2]));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn without_a_mail_server_nothing_waits(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.advance_to("2027-02-25", "12:00:00").await;
@@ -353,7 +353,7 @@ impl Payer {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_gets_a_letter_about_its_invoice_once(pool: MySqlPool) {
     let payer = Payer::open(pool).await;
     let id = payer.invoice_for_firm().await;
@@ -379,7 +379,7 @@ async fn a_firm_gets_a_letter_about_its_invoice_once(pool: MySqlPool) {
     assert_eq!(payer.letters_to_the_firm().len(), 1, "it would be read twice");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_letter_about_an_invoice_that_was_cancelled_is_not_sent(pool: MySqlPool) {
     let payer = Payer::open(pool).await;
     let id = payer.invoice_for_firm().await;

@@ -19,7 +19,7 @@ fn order_of(body: &str) -> String {
 }
 
 /// A run that began with a question again would use up the limit, so that no charge is ever sent.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_that_waits_for_the_limit_goes_on_where_it_was(pool: MySqlPool) {
     let first = TestSubscriber::open_limited(pool, REQUESTS_PER_SECOND).await;
     let mut crowd = Crowd::of(first, SUBSCRIPTIONS).await;

@@ -38,7 +38,7 @@ fn told(receipt: &Value) -> [&str; 3] {
     [&receipt["Taxation"], &line["PaymentMethod"], &line["Tax"]].map(|value| value.as_str().expect("a text"))
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_repeats_the_receipt_that_it_undoes_whatever_the_seller_has_changed_since(pool: MySqlPool) {
     let subscriber = TestSubscriber::open(pool).await;
     set_taxes(&subscriber, "2027-01-01", "usn_income", VatRate::Vat5).await;
@@ -68,7 +68,7 @@ async fn a_refund_repeats_the_receipt_that_it_undoes_whatever_the_seller_has_cha
 }
 
 /// The invoice is written at noon of 31 January and paid in the morning of 1 February.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_receipt_has_the_rate_of_the_day_of_the_payment_and_a_closing_one_that_of_the_last_day(
     pool: MySqlPool,
 ) {

@@ -37,7 +37,7 @@ async fn compare(subscriber: &TestSubscriber, of: &str) -> Vec<DiscrepancyRow> {
     purchases::list_discrepancies(&mut conn, day(of)).await.unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_that_the_bank_does_not_tell_of_is_found_weeks_later(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let first = subscriber.last_invoice().await;

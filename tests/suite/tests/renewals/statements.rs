@@ -116,7 +116,7 @@ async fn waiting_notifications(subscriber: &TestSubscriber) -> Vec<JobId> {
 }
 
 /// The bank tells of a charge twice before it answers, and both notifications are stored. They need no jobs any more.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_takes_three_transactions_and_few_statements(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     // The renewal is open, and is charged from 10:00 on.
@@ -147,7 +147,7 @@ async fn a_renewal_takes_three_transactions_and_few_statements(pool: MySqlPool) 
 }
 
 /// A notification that comes after the answer, and says the same.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_notification_that_tells_nothing_new_takes_no_transaction(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let bank = &subscriber.sandbox.bank.state;

@@ -121,7 +121,7 @@ struct Stored {
 }
 
 /// An erasure forgets the bank's link. Otherwise the document would be looked for every five minutes, for ever, before those of others.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_document_whose_link_was_erased_is_not_wanted_any_more(pool: MySqlPool) {
     let Stored { firm, storage: _storage, _scratch } = Firm::open_with_storage(pool).await;
     let asked = firm.ask().await;
@@ -133,7 +133,7 @@ async fn a_document_whose_link_was_erased_is_not_wanted_any_more(pool: MySqlPool
     assert_eq!(firm.invoice(asked.id).await.pdf_state, PdfState::Lost);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_job_of_transfers_runs_again_without_changing_anything(pool: MySqlPool) {
     let Stored { firm, storage, _scratch } = Firm::open_with_storage(pool).await;
     let asked = firm.ask().await;
@@ -167,7 +167,7 @@ async fn every_job_of_transfers_runs_again_without_changing_anything(pool: MySql
 }
 
 /// The bank has no idempotency: an invoice whose sending was begun is not sent again, wherever the worker died.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_is_sent_at_most_once_wherever_the_worker_dies(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let order = firm.order().await;
@@ -211,7 +211,7 @@ async fn an_invoice_is_sent_at_most_once_wherever_the_worker_dies(pool: MySqlPoo
 }
 
 /// The worker dies when the bank has taken the invoice and has not answered yet.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_whose_worker_died_before_the_answer_is_not_sent_again(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
@@ -236,7 +236,7 @@ async fn an_invoice_whose_worker_died_before_the_answer_is_not_sent_again(pool: 
 }
 
 /// A handler that runs again does not know the answer any more: the invoice would be in doubt, without its link.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_the_bank_answered_is_recorded_also_after_a_lost_race(pool: MySqlPool) {
     let firm = Firm::open(pool.clone()).await;
     let asked = firm.ask().await;
@@ -254,7 +254,7 @@ async fn what_the_bank_answered_is_recorded_also_after_a_lost_race(pool: MySqlPo
 }
 
 /// A reading ends at any page by a refusal, an error or a broken answer; the next one begins again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_statement_that_fails_at_any_page_counts_its_money_once(pool: MySqlPool) {
     const PARTS: i64 = 12;
     let firm = Firm::open(pool).await;
@@ -300,7 +300,7 @@ async fn a_statement_that_fails_at_any_page_counts_its_money_once(pool: MySqlPoo
 }
 
 /// A worker that seemed dead goes on beside the one that took over, in the night in which the bank changes its ids.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_workers_that_read_one_statement_count_its_money_once(pool: MySqlPool) {
     const PARTS: i64 = 20;
     let firm = Firm::open(pool).await;
@@ -330,7 +330,7 @@ async fn two_workers_that_read_one_statement_count_its_money_once(pool: MySqlPoo
 }
 
 /// What arrived of an invoice that ends goes to the balance once, and the next invoice takes it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_that_ends_frees_its_part_once_although_workers_die(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
@@ -349,7 +349,7 @@ async fn an_invoice_that_ends_frees_its_part_once_although_workers_die(pool: MyS
     firm.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn acts_are_numbered_without_a_gap_although_workers_die(pool: MySqlPool) {
     const JOB: &str = "transfers.issue_act";
     let firm = Firm::open(pool).await;

@@ -91,7 +91,7 @@ impl Firm {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_gets_an_invoice_pays_it_and_its_period_begins(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
@@ -112,7 +112,7 @@ async fn a_firm_gets_an_invoice_pays_it_and_its_period_begins(pool: MySqlPool) {
 }
 
 /// The bank took the invoice, but its answer was lost: nothing tells its id, and a repetition would be a second letter.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_whose_answer_was_lost_is_not_sent_again_and_can_be_paid(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     firm.bank.control.script(Script::next(SEND, Act::ServeThenCut));
@@ -133,7 +133,7 @@ async fn an_invoice_whose_answer_was_lost_is_not_sent_again_and_can_be_paid(pool
 }
 
 /// A refusal by address or haste is certain, so the same number is sent later.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_that_was_refused_for_certain_is_sent_later(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let open = Behaviour { limits_requests: false, ..Behaviour::default() };
@@ -150,7 +150,7 @@ async fn an_invoice_that_was_refused_for_certain_is_sent_later(pool: MySqlPool) 
 }
 
 /// The bank refuses the fields: the invoice is valid, and only we can send it.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_that_the_bank_does_not_take_is_ours_to_send(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let body = r#"{"errorCode":"VALIDATION_ERROR","errorMessage":"payer"}"#.to_owned();
@@ -165,7 +165,7 @@ async fn an_invoice_that_the_bank_does_not_take_is_ours_to_send(pool: MySqlPool)
 }
 
 /// Ids change at night, pages repeat operations, and readings overlap by days.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_counts_once_although_its_id_changes_at_night(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
@@ -196,7 +196,7 @@ async fn money_counts_once_although_its_id_changes_at_night(pool: MySqlPool) {
 }
 
 /// A worker that dies in the middle of a reading leaves its cursor, and the next one reads again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reading_that_dies_halfway_is_repeated_without_counting_twice(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;
@@ -212,7 +212,7 @@ async fn a_reading_that_dies_halfway_is_repeated_without_counting_twice(pool: My
 }
 
 /// A page that cannot be read stops the reading: money on it would be passed over in silence.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unreadable_statement_is_told_and_read_again(pool: MySqlPool) {
     let firm = Firm::open(pool).await;
     let asked = firm.ask().await;

@@ -7,7 +7,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{GOOD_CARD, TestSubscriber, day};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_year_is_renewed_month_by_month_on_the_anchors_day(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.advance_to("2028-02-01", "12:00:00").await;
@@ -45,7 +45,7 @@ async fn a_year_is_renewed_month_by_month_on_the_anchors_day(pool: MySqlPool) {
 }
 
 /// A renewal has no form, and so no address for its receipt.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_has_the_address_of_the_last_payer_however_many_invoices_ago(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     let first = subscriber.last_invoice().await;
@@ -75,7 +75,7 @@ async fn a_renewal_has_the_address_of_the_last_payer_however_many_invoices_ago(p
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_prepaid_month_gets_its_closing_receipt_when_it_is_over(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.advance_to("2027-02-27", "23:59:59").await;
@@ -102,7 +102,7 @@ async fn a_prepaid_month_gets_its_closing_receipt_when_it_is_over(pool: MySqlPoo
     assert_eq!(prepaid["Items"][0]["PaymentMethod"], "full_prepayment");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_charge_is_made_in_the_daytime_and_never_before_the_boundary(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.advance_to("2027-02-27", "23:59:59").await;

@@ -34,7 +34,7 @@ async fn key_columns(pool: &Pool) -> i64 {
     sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn balances_equal_their_entries_and_keys_are_built_again(pool: MySqlPool) {
     let keys = key_columns(&pool).await;
     let filled = fill(&pool, Volume::of(VOLUME), &SystemClock).await.unwrap();
@@ -54,7 +54,7 @@ async fn balances_equal_their_entries_and_keys_are_built_again(pool: MySqlPool) 
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_list_of_the_panel_has_rows_that_can_be_read(pool: MySqlPool) {
     fill(&pool, Volume::of(VOLUME), &SystemClock).await.unwrap();
     let mut conn = pool.acquire().await.unwrap();
@@ -84,7 +84,7 @@ async fn every_list_of_the_panel_has_rows_that_can_be_read(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn attempts_are_written_for_the_events_in_turn(pool: MySqlPool) {
     fill(&pool, Volume::of(VOLUME), &SystemClock).await.unwrap();
     let keys = key_columns(&pool).await;

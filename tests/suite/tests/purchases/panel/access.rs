@@ -51,7 +51,7 @@ fn location(answer: &Response) -> &str {
     answer.headers().get(LOCATION).map(|path| path.to_str().unwrap()).unwrap_or_default()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_route_serves_somebody_who_is_not_signed_in(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     for route in guarded() {
@@ -67,7 +67,7 @@ async fn no_route_serves_somebody_who_is_not_signed_in(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_password_alone_opens_no_page_but_that_of_the_second_factor(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let password = panel.create("anna", "owner").await;
@@ -80,7 +80,7 @@ async fn a_password_alone_opens_no_page_but_that_of_the_second_factor(pool: MySq
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_smaller_role_is_refused_by_every_route_that_needs_a_larger_one(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let mut tried = 0;
@@ -106,7 +106,7 @@ async fn a_smaller_role_is_refused_by_every_route_that_needs_a_larger_one(pool: 
     assert!(tried > 20, "only {tried} refusals were tried");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_role_replaces_a_right(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -141,7 +141,7 @@ async fn is_refused_form(signed: &Signed<'_>, route: &Route, fields: &[(&str, &s
     assert_eq!(status, StatusCode::FORBIDDEN, "{route:?} {fields:?} from {origin:?}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn forms_without_the_sessions_token_or_from_elsewhere_change_nothing(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -164,7 +164,7 @@ async fn forms_without_the_sessions_token_or_from_elsewhere_change_nothing(pool:
     assert_eq!(panel.audit().await.len(), before);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_ended_session_opens_nothing_and_the_text_of_a_form_is_kept(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -195,7 +195,7 @@ async fn an_ended_session_opens_nothing_and_the_text_of_a_form_is_kept(pool: MyS
     assert!(page.contains("Долгий текст") && page.contains("id=\"again\""), "{page}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_page_is_cached_and_none_allows_inline_script(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -212,7 +212,7 @@ async fn no_page_is_cached_and_none_allows_inline_script(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn in_read_only_mode_everything_is_shown_and_nothing_changes(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;

@@ -12,7 +12,7 @@ use sqlx::MySqlPool;
 
 use super::harness::Panel;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_accounts_page_shows_flysense_and_who_pauses_after_a_403(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;

@@ -45,7 +45,7 @@ async fn open(panel: &Panel, link: &str) -> (String, String) {
     (cookie, format!("{}{}", panel.app.url, opened.headers()[LOCATION].to_str().unwrap()))
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_sees_the_pages_of_an_account_and_can_change_nothing(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let purchase = panel.app.opened().await;
@@ -100,7 +100,7 @@ async fn an_operator_sees_the_pages_of_an_account_and_can_change_nothing(pool: M
     assert!(row.state_after.unwrap().contains("\"until\""));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_page_of_a_subscription_is_shown_without_ways_to_change_it(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     sells_subscriptions(&panel).await;
@@ -122,7 +122,7 @@ async fn the_page_of_a_subscription_is_shown_without_ways_to_change_it(pool: MyS
     assert!(shown.contains("Пробный период"), "{shown}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_view_belongs_to_one_browser_and_to_its_install(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -139,7 +139,7 @@ async fn a_view_belongs_to_one_browser_and_to_its_install(pool: MySqlPool) {
     assert_eq!(ask(&panel, Method::GET, &made_up, None).await.status(), 401);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_view_ends_after_half_an_hour_by_the_operator_and_with_the_session(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let install = panel.app.install().await.id;

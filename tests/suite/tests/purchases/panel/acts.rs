@@ -21,7 +21,7 @@ fn state(text: Option<&String>) -> Value {
     text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_compensation_is_credited_once_however_often_the_form_is_sent(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -54,7 +54,7 @@ async fn a_compensation_is_credited_once_however_often_the_form_is_sent(pool: My
     panel.app.assert_proven().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_withdraws_the_coins_and_a_job_returns_the_money(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let id = panel.app.paid().await;
@@ -80,7 +80,7 @@ async fn a_refund_withdraws_the_coins_and_a_job_returns_the_money(pool: MySqlPoo
     assert!(signed.page(&format!("/purchases/{id}")).await.contains("выполнен"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_review_is_ended_once_and_the_bank_is_asked_again(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let id = panel.app.opened().await;
@@ -100,7 +100,7 @@ async fn a_review_is_ended_once_and_the_bank_is_asked_again(pool: MySqlPool) {
     panel.record_of("purchase.refresh").await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_is_cancelled_and_replayed(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let purchase = panel.app.begin().await;
@@ -126,7 +126,7 @@ async fn a_job_is_cancelled_and_replayed(pool: MySqlPool) {
     assert!(changes.contains("<td>cancelled</td><td>queued</td>"), "{changes}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_waiting_job_is_postponed_and_started_at_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let purchase = panel.app.begin().await;
@@ -152,7 +152,7 @@ async fn a_waiting_job_is_postponed_and_started_at_once(pool: MySqlPool) {
     assert_eq!(reasons, ["Банк ожил", "Банк чинят"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_command_moves_the_start_of_a_waiting_job_as_the_panel_does(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let purchase = panel.app.begin().await;
@@ -182,7 +182,7 @@ async fn a_command_moves_the_start_of_a_waiting_job_as_the_panel_does(pool: MySq
 }
 
 /// A job that is not cancelled would never end either if it could be postponed again and again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn jobs_of_bulk_acts_and_erasures_are_neither_cancelled_nor_postponed(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -222,7 +222,7 @@ async fn jobs_of_bulk_acts_and_erasures_are_neither_cancelled_nor_postponed(pool
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_page_of_a_job_shows_all_its_attempts(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let purchase = panel.app.begin().await;
@@ -258,7 +258,7 @@ async fn the_page_of_a_job_shows_all_its_attempts(pool: MySqlPool) {
     );
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_package_is_offered_changed_and_retired(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -290,7 +290,7 @@ async fn a_package_is_offered_changed_and_retired(pool: MySqlPool) {
     assert_eq!(state(panel.record_of("package.retire").await.state_before.as_ref())["code"], "big");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_price_is_a_new_version_that_never_starts_in_the_past(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -321,7 +321,7 @@ async fn a_price_is_a_new_version_that_never_starts_in_the_past(pool: MySqlPool)
     assert_eq!(state(row.state_after.as_ref())["rule"], serde_json::to_value(&newest.rule).unwrap());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refused_form_is_offered_again_only_if_it_can_succeed(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;

@@ -16,7 +16,7 @@ pub(super) async fn waiting(signed: &Signed<'_>) -> String {
     format!("/approvals/{}", rest.split('/').next().unwrap())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_large_compensation_is_credited_when_another_operator_approves_it(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -44,7 +44,7 @@ async fn a_large_compensation_is_credited_when_another_operator_approves_it(pool
     assert_eq!(panel.record_of("approval.request").await.operator_login, "anna");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_declined_request_moves_no_money(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.app.offer(1_500_000, 15_000_000_000, 0).await;
@@ -72,7 +72,7 @@ async fn a_declined_request_moves_no_money(pool: MySqlPool) {
     waiting(&boris).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn small_compensations_of_a_day_are_added_up(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -93,7 +93,7 @@ async fn small_compensations_of_a_day_are_added_up(pool: MySqlPool) {
     panel.app.assert_proven().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_compensation_that_was_requested_twice_is_credited_and_recorded_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -113,7 +113,7 @@ async fn a_compensation_that_was_requested_twice_is_credited_and_recorded_once(p
     boris.act(&format!("{other}/decline"), &[("reason", "Повтор")]).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_large_invoice_is_marked_as_paid_by_two_operators(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -138,7 +138,7 @@ async fn a_large_invoice_is_marked_as_paid_by_two_operators(pool: MySqlPool) {
     anna.refused(&mark, &[("reason", "Поздно")], 409).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn many_bonus_days_need_a_second_operator_and_parts_count_together(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);

@@ -20,7 +20,7 @@ async fn change(panel: &Panel, statement: &'static str) {
     sqlx::query(statement).execute(&panel.app.pool).await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_changed_or_removed_row_breaks_the_chain_and_a_job_says_so(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     for login in ["anna", "boris"] {
@@ -53,7 +53,7 @@ async fn a_changed_or_removed_row_breaks_the_chain_and_a_job_says_so(pool: MySql
     assert!(dead.last_error.unwrap().contains("row 3 is missing"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn removing_the_newest_rows_breaks_the_chain_for_good(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     for login in ["anna", "vera"] {
@@ -81,7 +81,7 @@ async fn removing_the_newest_rows_breaks_the_chain_for_good(pool: MySqlPool) {
     assert!(report(&panel).await.broken.unwrap().contains("rows 1 to"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_chain_that_was_computed_anew_differs_from_its_head(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.sign_in("anna", "support").await;

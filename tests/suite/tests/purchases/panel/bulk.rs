@@ -87,7 +87,7 @@ async fn start(signed: &Signed<'_>, action: &str, list: &str, query: &str) -> St
     signed.act("/bulk/start", &borrowed(&fields)).await
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_row_gets_a_result_and_the_act_is_taken_back(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
@@ -149,7 +149,7 @@ async fn every_row_gets_a_result_and_the_act_is_taken_back(pool: MySqlPool) {
     assert_eq!(panel.record_of("bulk.undo").await.reason, "Банк ожил");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_confirmation_that_is_sent_twice_starts_one_act(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
@@ -167,7 +167,7 @@ async fn a_confirmation_that_is_sent_twice_starts_one_act(pool: MySqlPool) {
     signed.refused("/bulk/start", &borrowed(&unkeyed), 404).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_paused_act_goes_on_where_it_was_and_a_stopped_one_does_not(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
@@ -200,7 +200,7 @@ async fn a_paused_act_goes_on_where_it_was_and_a_stopped_one_does_not(pool: MySq
     signed.refused(&format!("{path}/resume"), &[REASON], 409).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_number_that_does_not_fit_starts_nothing(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
@@ -243,7 +243,7 @@ fn boxes(page: &str) -> Vec<String> {
     values.map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_act_on_ticked_rows_changes_these_and_no_others(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
@@ -281,7 +281,7 @@ async fn an_act_on_ticked_rows_changes_these_and_no_others(pool: MySqlPool) {
     assert_eq!(boxes(&other.page("/jobs?kind=test.copy").await), Vec::<String>::new());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_of_a_filter_are_delivered_again(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
@@ -300,7 +300,7 @@ async fn events_of_a_filter_are_delivered_again(pool: MySqlPool) {
     signed.refused(&format!("{path}/undo"), &[REASON], 422).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_event_of_a_cancelled_delivery_does_not_hold_up_the_later_ones(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -319,7 +319,7 @@ async fn the_event_of_a_cancelled_delivery_does_not_hold_up_the_later_ones(pool:
     assert_eq!(state, "failed");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_act_ends_when_its_operator_may_not_act_any_more(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let owner = panel.sign_in_with("boris", "owner", &["bulk"]).await;

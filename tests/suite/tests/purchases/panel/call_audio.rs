@@ -67,7 +67,7 @@ async fn store_copy(panel: &Panel, id: TranscriptionId) {
     playback_copies::finish(&mut *panel.app.conn().await, id, ready, now).await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_recording_is_heard_for_half_an_hour_after_a_recorded_request(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["listen"]).await;
@@ -118,7 +118,7 @@ async fn a_recording_is_heard_for_half_an_hour_after_a_recorded_request(pool: My
     assert_eq!(panel.get_as(&signed.cookie, &file).await.status(), StatusCode::CONFLICT, "its time is over");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn without_the_right_no_recording_is_offered(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -128,7 +128,7 @@ async fn without_the_right_no_recording_is_offered(pool: MySqlPool) {
     assert!(panel.app.jobs_of::<PreparePlayback>(JobState::Queued).await.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_copy_goes_with_its_row_and_one_without_a_row_after_half_an_hour(pool: MySqlPool) {
     let (panel, storage) = Panel::open_with_storage(pool).await;
     let keys = || storage.state.objects().unwrap().into_iter().map(|object| object.key).collect::<Vec<_>>();

@@ -9,7 +9,7 @@ use sqlx::MySqlPool;
 use super::harness::Panel;
 use super::subscriptions::{TEAM_PLAN, buy_a_month, sells_subscriptions};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn customers_move_to_a_new_price_after_a_check_and_a_typed_number(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     sells_subscriptions(&panel).await;

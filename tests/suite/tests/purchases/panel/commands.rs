@@ -20,7 +20,7 @@ async fn recorded(panel: &Panel, action: &str) -> AuditRow {
     row
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_compensation_by_a_command_counts_in_the_panels_limit(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let account = ACCOUNT.to_string();
@@ -44,7 +44,7 @@ async fn a_compensation_by_a_command_counts_in_the_panels_limit(pool: MySqlPool)
     panel.app.assert_proven().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn acts_of_commands_on_invoices_and_subscriptions_are_recorded(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let anna = panel.sign_in("anna", "billing").await;
@@ -71,7 +71,7 @@ async fn acts_of_commands_on_invoices_and_subscriptions_are_recorded(pool: MySql
     assert!(cancelled.state_after.unwrap().contains("\"cancels\":true"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn changes_of_prices_sellers_and_secrets_by_commands_are_recorded_without_the_secrets(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let widget = panel.app.widget().await.id.to_string();
@@ -88,7 +88,7 @@ async fn changes_of_prices_sellers_and_secrets_by_commands_are_recorded_without_
     assert!(!format!("{:?}", panel.audit().await).contains(token));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_by_a_command_is_recorded(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.app.offer(50_000, 500_000_000, 0).await;
@@ -99,7 +99,7 @@ async fn a_refund_by_a_command_is_recorded(pool: MySqlPool) {
     assert!(row.state_after.unwrap().contains("\"kopecks\":10000"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_commands_offer_and_configure_is_recorded(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let widget = panel.app.widget().await.id.to_string();
@@ -135,7 +135,7 @@ async fn what_commands_offer_and_configure_is_recorded(pool: MySqlPool) {
     assert!(row.state_after.unwrap().contains("\"trial_days\":9"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn price_campaigns_of_commands_are_recorded_with_operator_and_reason(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     for price in ["1=99000", "1=119000"] {
@@ -159,7 +159,7 @@ async fn price_campaigns_of_commands_are_recorded_with_operator_and_reason(pool:
     assert_eq!((stopped.subject_id, stopped.reason.as_str()), (row.subject_id, "Аренда"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn jobs_that_commands_cancel_and_replay_are_recorded(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.app.begin().await;
@@ -175,7 +175,7 @@ async fn jobs_that_commands_cancel_and_replay_are_recorded(pool: MySqlPool) {
     assert!(row.state_after.unwrap().contains("\"state\":\"queued\""));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn commands_that_ask_for_no_operator_and_reason_record_them_when_given(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.app.begin().await;
@@ -208,7 +208,7 @@ async fn commands_that_ask_for_no_operator_and_reason_record_them_when_given(poo
     recorded(&panel, "price.set").await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn commands_on_all_tokens_and_secrets_are_recorded(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let by = ["--operator", "oleg", "--reason", "Утечка"];

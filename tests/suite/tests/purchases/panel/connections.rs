@@ -59,7 +59,7 @@ async fn settings(stream: &mut TcpStream) -> Vec<(u16, u32)> {
     payload.chunks_exact(6).map(setting).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn panel_and_portal_bound_connections_as_the_api_does(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     for only in ["portal", "panel"] {

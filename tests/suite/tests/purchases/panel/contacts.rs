@@ -58,7 +58,7 @@ async fn run(panel: &Panel, statement: &'static str) {
     sqlx::query(statement).execute(&panel.app.pool).await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_person_and_a_buyer_are_found_by_phone_and_address_in_any_notation(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -84,7 +84,7 @@ async fn a_person_and_a_buyer_are_found_by_phone_and_address_in_any_notation(poo
 }
 
 /// Rows of before, and those of an earlier release, which writes no hashes.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn rows_without_hashes_are_found_after_the_job_also_if_it_runs_twice(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -113,7 +113,7 @@ async fn rows_without_hashes_are_found_after_the_job_also_if_it_runs_twice(pool:
 }
 
 /// The hash moves to the new key together with the contact, so that the previous key can be removed.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn hashes_follow_their_contacts_to_a_new_key(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let id = bind(&panel).await;

@@ -18,7 +18,7 @@ use super::bought;
 use super::harness::{Panel, value_of};
 use crate::harness::trace;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_is_switched_off_and_on_in_an_account_and_its_timeline_tells_so(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -40,7 +40,7 @@ async fn a_widget_is_switched_off_and_on_in_an_account_and_its_timeline_tells_so
     assert!(acts.contains("включение виджета") && !acts.contains("Доступ выдан"), "{acts}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_timeline_tells_of_the_subscription_its_payments_and_the_jobs(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -61,7 +61,7 @@ async fn a_timeline_tells_of_the_subscription_its_payments_and_the_jobs(pool: My
     assert!(signed.page(&format!("{path}?kind=job")).await.contains(job));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_timeline_tells_of_handshakes_and_webhooks_and_links_what_caused_them(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -120,7 +120,7 @@ async fn a_timeline_tells_of_handshakes_and_webhooks_and_links_what_caused_them(
     assert!(seen.contains("Первое известное рукопожатие") && !seen.contains("Токен прочитан"), "{seen}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_timeline_leads_back_to_its_oldest_entries(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -144,7 +144,7 @@ async fn a_timeline_leads_back_to_its_oldest_entries(pool: MySqlPool) {
     assert!(oldest.contains("reader-000") && !oldest.contains("reader-149"), "{oldest}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reconnect_link_leads_to_amocrm_for_this_account(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -159,7 +159,7 @@ async fn a_reconnect_link_leads_to_amocrm_for_this_account(pool: MySqlPool) {
     assert_eq!((row.state_before, row.state_after), (None, None), "the link is a secret");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn two_operators_do_not_overwrite_each_others_changes_of_a_widget(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -202,7 +202,7 @@ async fn two_operators_do_not_overwrite_each_others_changes_of_a_widget(pool: My
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_registered_widget_shows_its_secrets_once_and_the_log_has_none(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -229,7 +229,7 @@ async fn a_registered_widget_shows_its_secrets_once_and_the_log_has_none(pool: M
     assert!(again.contains("уже есть") && again.contains("выпустите новые"), "{again}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn secrets_are_replaced_by_owners_and_shown_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let before = panel.app.widget().await;
@@ -257,7 +257,7 @@ async fn secrets_are_replaced_by_owners_and_shown_once(pool: MySqlPool) {
     assert!(!format!("{row:?}").contains("fresh-secret-key"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn settings_are_changed_and_restored(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -279,7 +279,7 @@ async fn settings_are_changed_and_restored(pool: MySqlPool) {
     panel.record_of("install.restore_settings").await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_event_is_delivered_again(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -294,7 +294,7 @@ async fn an_event_is_delivered_again(pool: MySqlPool) {
     signed.act(&format!("{path}/replay"), &[("reason", "Сразу")]).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn subscriptions_are_switched_on_only_by_naming_the_accounts_that_lose_access(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -325,7 +325,7 @@ async fn subscriptions_are_switched_on_only_by_naming_the_accounts_that_lose_acc
     assert!(panel.app.widget().await.uses_subscriptions && started.unwrap().is_some());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn switching_subscriptions_on_again_makes_due_what_has_waited(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;

@@ -223,7 +223,7 @@ async fn erase(panel: &Panel) -> ErasureId {
     latest(panel).await.id
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nothing_personal_is_left_of_an_erased_account_and_a_neighbour_keeps_all(pool: MySqlPool) {
     let (panel, storage) = Panel::open_with_storage(pool).await;
     let anna = panel.sign_in_with("anna", "billing", &["erase", "export"]).await;
@@ -283,7 +283,7 @@ async fn nothing_personal_is_left_of_an_erased_account_and_a_neighbour_keeps_all
     panel.app.assert_proven().await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_erasure_that_dies_halfway_goes_on_and_counts_each_call_once(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let mut inserted = Vec::new();
@@ -309,7 +309,7 @@ async fn an_erasure_that_dies_halfway_goes_on_and_counts_each_call_once(pool: My
     panel.record_of("account.erased").await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_address_stays_until_its_payment_has_ended(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let purchase = panel.app.opened().await;
@@ -329,7 +329,7 @@ async fn an_address_stays_until_its_payment_has_ended(pool: MySqlPool) {
     assert_eq!(latest(&panel).await.state, ErasureState::Done);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_account_that_installs_again_keeps_what_is_left(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     run(&panel, "UPDATE accounts SET name = ?", &[MARKER]).await;
@@ -341,7 +341,7 @@ async fn an_account_that_installs_again_keeps_what_is_left(pool: MySqlPool) {
     assert_eq!(columns_with(&panel.app.pool, MARKER).await, ["accounts.name"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_command_shows_first_and_erases_only_when_told_to(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     run(&panel, "UPDATE accounts SET name = ?", &[MARKER]).await;
@@ -364,7 +364,7 @@ async fn the_command_shows_first_and_erases_only_when_told_to(pool: MySqlPool) {
     assert!(latest(&panel).await.requested_at <= panel.app.clock.now());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_requester_of_any_role_sees_and_withdraws_the_own_request_alone(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let anna = panel.sign_in_with("anna", "support", &["erase"]).await;

@@ -38,7 +38,7 @@ pub(super) async fn download(signed: &Signed<'_>, path: &str) -> Vec<u8> {
     answer.bytes().await.unwrap().to_vec()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_csv_has_the_rows_of_the_filter_without_formulas(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -64,7 +64,7 @@ async fn a_csv_has_the_rows_of_the_filter_without_formulas(pool: MySqlPool) {
     assert_eq!((row.operator_login.as_str(), format!("/exports/{}", row.subject_id)), ("anna", path));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_workbook_has_strings_numbers_and_all_batches(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -86,7 +86,7 @@ async fn a_workbook_has_strings_numbers_and_all_batches(pool: MySqlPool) {
     assert!(sheet.contains("<c><v>500</v></c>") && !sheet.contains("<f"), "{sheet}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn rows_that_come_later_are_not_in_an_export(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -98,7 +98,7 @@ async fn rows_that_come_later_are_not_in_an_export(pool: MySqlPool) {
     assert_eq!(find(&panel, &path).await.rows_written, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_job_that_died_after_the_upload_writes_the_file_anew(pool: MySqlPool) {
     let (panel, storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -118,7 +118,7 @@ async fn a_job_that_died_after_the_upload_writes_the_file_anew(pool: MySqlPool) 
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_export_belongs_to_its_operator_and_ends_after_a_day(pool: MySqlPool) {
     let (panel, storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -139,7 +139,7 @@ async fn an_export_belongs_to_its_operator_and_ends_after_a_day(pool: MySqlPool)
     assert_eq!(find(&panel, &path).await.state, ExportState::Deleted);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_file_that_cannot_be_stored_is_written_again_and_at_last_given_up(pool: MySqlPool) {
     let (panel, storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -162,7 +162,7 @@ async fn a_file_that_cannot_be_stored_is_written_again_and_at_last_given_up(pool
     assert_eq!((swept.state, swept.expires_at), (ExportState::Failed, None));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wrong_request_exports_nothing(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -181,7 +181,7 @@ async fn a_wrong_request_exports_nothing(pool: MySqlPool) {
     signed.act("/export", &[("list", "/jobs"), REASON]).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn without_object_storage_nothing_is_exported(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -190,7 +190,7 @@ async fn without_object_storage_nothing_is_exported(pool: MySqlPool) {
     assert!(page.contains("Хранилище файлов не настроено"), "{page}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_export_fails_when_its_operator_may_not_export_any_more(pool: MySqlPool) {
     let (panel, storage) = Panel::open_with_storage(pool).await;
     panel.app.begin().await;

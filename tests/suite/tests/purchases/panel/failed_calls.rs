@@ -23,7 +23,7 @@ async fn found(panel: &Panel, id: TranscriptionId) -> Transcription {
     transcriptions::find(&mut *panel.app.conn().await, AccountId(ACCOUNT), id).await.unwrap().unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_failed_call_without_a_dead_job_begins_again_once_and_other_calls_do_not(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -54,7 +54,7 @@ async fn a_failed_call_without_a_dead_job_begins_again_once_and_other_calls_do_n
     assert!(signed.page(&call).await.contains("новый прогон звонка"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_new_run_replaces_the_dead_jobs_of_the_failed_one(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -82,7 +82,7 @@ async fn a_new_run_replaces_the_dead_jobs_of_the_failed_one(pool: MySqlPool) {
     assert_eq!(dead.len(), 1, "that of another call of the request stays");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_new_run_owes_nothing_of_the_failed_one(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;

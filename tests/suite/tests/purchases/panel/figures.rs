@@ -49,7 +49,7 @@ async fn figure_of(panel: &Panel, figure: Figure, day: NaiveDate) -> Option<i64>
     stored.iter().find(|row| row.figure == figure && row.day == day).map(|row| row.amount)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_is_paid_days_after_its_order_counts_on_the_day_of_the_payment(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     take_transfers(&panel.app).await;

@@ -218,7 +218,7 @@ impl Call<'_> {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_page_of_a_finished_call_shows_its_stages_its_price_and_its_jobs(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.app.paid().await;

@@ -58,7 +58,7 @@ impl Panel {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn large_money_of_a_firm_goes_where_a_second_operator_approves(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     take_transfers(&panel.app).await;
@@ -96,7 +96,7 @@ async fn large_money_of_a_firm_goes_where_a_second_operator_approves(pool: MySql
     assert_eq!(violations.unwrap(), []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_that_was_sent_back_is_recorded_with_its_order(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -124,7 +124,7 @@ async fn money_that_was_sent_back_is_recorded_with_its_order(pool: MySqlPool) {
     assert!(support.page("/transfers").await.contains("Все переводы разобраны."));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn returns_of_a_balance_are_counted_once_and_added_up(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -172,7 +172,7 @@ async fn returns_of_a_balance_are_counted_once_and_added_up(pool: MySqlPool) {
     assert_eq!(violations.unwrap(), []);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn transfer_invoices_are_listed_found_and_withdrawn(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     take_transfers(&panel.app).await;
@@ -218,7 +218,7 @@ async fn transfer_invoices_are_listed_found_and_withdrawn(pool: MySqlPool) {
     assert_eq!(panel.record_of("transfer_invoice.withdraw").await.subject_id, first.id.to_string());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_seller_chooses_in_which_days_its_invoices_are_due(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     take_transfers(&panel.app).await;

@@ -23,7 +23,7 @@ async fn is_loaded_anew(browser: &Browser) -> bool {
     browser.client.execute("return window.kept !== true", Vec::new()).await.unwrap() == json!(true)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_bulk_act_takes_the_filter_that_the_page_shows(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     bulk::insert_dead(&panel, 3).await;
@@ -45,7 +45,7 @@ async fn a_bulk_act_takes_the_filter_that_the_page_shows(pool: MySqlPool) {
     browser.client.clone().close().await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_error_and_the_end_of_the_session_open_their_pages(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let browser = Browser::start().await;
@@ -74,7 +74,7 @@ async fn an_error_and_the_end_of_the_session_open_their_pages(pool: MySqlPool) {
     browser.client.clone().close().await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_form_is_sent_once_and_can_be_used_again_after_returning(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let browser = Browser::start().await;

@@ -22,7 +22,7 @@ async fn refunds(app: &TestApp, id: flysk_domain::id::InvoiceId) -> Vec<InvoiceR
     invoice_payments::list_refunds_of_invoice(&mut *app.conn().await, id).await.unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_paid_invoice_tells_everything_and_is_refunded_once_per_form(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -58,7 +58,7 @@ async fn a_paid_invoice_tells_everything_and_is_refunded_once_per_form(pool: MyS
     assert_eq!(invoice(&panel, id).await.refunded, MONTH);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_large_refund_of_an_invoice_waits_for_a_second_operator(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -80,7 +80,7 @@ async fn a_large_refund_of_an_invoice_waits_for_a_second_operator(pool: MySqlPoo
     boris.refused(&approve, &[("reason", "Ещё раз")], 409).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invoice_paid_by_a_transfer_is_marked_and_not_refunded_through_the_bank(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -97,7 +97,7 @@ async fn an_invoice_paid_by_a_transfer_is_marked_and_not_refunded_through_the_ba
     assert_eq!(panel.record_of("invoice.mark_paid").await.reason, "Платёжка 17");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_void_invoice_is_found_by_its_state_and_its_install(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -112,7 +112,7 @@ async fn a_void_invoice_is_found_by_its_state_and_its_install(pool: MySqlPool) {
     assert!(signed.page(&format!("/invoices/{id}")).await.contains("аннулировал оператор"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn closing_receipts_are_listed_by_state(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -126,7 +126,7 @@ async fn closing_receipts_are_listed_by_state(pool: MySqlPool) {
     assert!(signed.page("/").await.contains(&of_invoice), "the start page shows it to operators");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_decides_about_a_closing_receipt_once_it_is_in_doubt(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -153,7 +153,7 @@ async fn an_operator_decides_about_a_closing_receipt_once_it_is_in_doubt(pool: M
     assert_eq!((record.subject_id, record.reason), (id.to_string(), "Есть в кабинете кассы".to_owned()));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_subscription_is_ended_at_once_when_all_money_of_its_period_is_returned(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -194,7 +194,7 @@ async fn save_card(panel: &Panel, attempt_id: InvoicePaymentId) -> CardId {
     card
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_saved_card_is_unlinked_for_its_owner(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -220,7 +220,7 @@ async fn a_saved_card_is_unlinked_for_its_owner(pool: MySqlPool) {
 }
 
 /// The seller has got a terminal of its own since the card was saved: it cannot be charged, so that renewal is not on.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_of_another_terminal_than_the_sellers_is_not_told_as_renewal(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;

@@ -13,7 +13,7 @@ use sqlx::MySqlPool;
 use super::harness::Panel;
 use super::subscriptions::{sells_subscriptions, subscription};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_letter_is_shown_as_html_without_rights_and_as_text(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -43,7 +43,7 @@ async fn every_letter_is_shown_as_html_without_rights_and_as_text(pool: MySqlPoo
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_was_sent_about_an_install_is_listed_with_its_outcome(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;

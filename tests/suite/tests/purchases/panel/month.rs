@@ -88,7 +88,7 @@ fn on_days(days: &[i64], ago: i64) -> i64 {
     i64::from(days.contains(&ago))
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_month_of_figures_is_a_line_in_each_tile(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;

@@ -49,7 +49,7 @@ pub(super) async fn sign_in(browser: &Browser, panel: &Panel) -> Credentials {
     Credentials { login: "anna".to_owned(), password, secret, recovery_codes: Vec::new() }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_works_in_a_browser(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     for _ in 0..3 {
@@ -106,7 +106,7 @@ pub(crate) async fn violations(browser: &Browser) -> Vec<String> {
     serde_json::from_value(found).unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn axe_finds_nothing_on_any_page(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.app.paid().await;

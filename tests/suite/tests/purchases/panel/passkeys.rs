@@ -80,7 +80,7 @@ fn refusal(purpose: &str, cause: &str) -> String {
     json!({ "cause": cause, "purpose": purpose }).to_string()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_passkey_signs_in_renews_the_second_factor_and_is_removed(pool: MySqlPool) {
     let panel = Panel::open_by_name(pool).await;
     let (signed, mut key) = with_passkey(&panel, "anna", 1).await;
@@ -110,7 +110,7 @@ async fn a_passkey_signs_in_renews_the_second_factor_and_is_removed(pool: MySqlP
     assert_eq!(refusals(&panel).await, Vec::<String>::new());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_challenge_is_answered_once_and_within_its_time(pool: MySqlPool) {
     let panel = Panel::open_by_name(pool).await;
     let (signed, mut key) = with_passkey(&panel, "anna", 1).await;
@@ -131,7 +131,7 @@ async fn a_challenge_is_answered_once_and_within_its_time(pool: MySqlPool) {
     assert_eq!(refusals(&panel).await, causes.map(|cause| refusal("sign_in", cause)));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_origin_another_operators_passkey_and_an_unverified_user_are_refused(pool: MySqlPool) {
     let panel = Panel::open_by_name(pool).await;
     let (signed, mut key) = with_passkey(&panel, "anna", 1).await;
@@ -152,7 +152,7 @@ async fn another_origin_another_operators_passkey_and_an_unverified_user_are_ref
     assert_eq!(waiting.give(&answer).await.status(), StatusCode::SEE_OTHER);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_signature_counter_that_does_not_grow_is_taken_for_a_copy(pool: MySqlPool) {
     let panel = Panel::open_by_name(pool).await;
     let (signed, mut key) = with_passkey(&panel, "anna", 1).await;
@@ -175,7 +175,7 @@ async fn a_signature_counter_that_does_not_grow_is_taken_for_a_copy(pool: MySqlP
     assert_eq!(refusals(&panel).await.len(), 2);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_registration_needs_a_fresh_second_factor_and_an_unknown_passkey(pool: MySqlPool) {
     let panel = Panel::open_by_name(pool).await;
     let (signed, key) = with_passkey(&panel, "anna", 1).await;
@@ -201,7 +201,7 @@ async fn a_registration_needs_a_fresh_second_factor_and_an_unknown_passkey(pool:
     assert_eq!(registered, 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reset_removes_passkeys(pool: MySqlPool) {
     let panel = Panel::open_by_name(pool).await;
     let (_signed, _key) = with_passkey(&panel, "anna", 1).await;
@@ -216,7 +216,7 @@ async fn a_reset_removes_passkeys(pool: MySqlPool) {
     assert_eq!(registered, 0);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_panel_on_an_address_offers_no_passkeys(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -238,7 +238,7 @@ async fn plug_in(browser: &Browser) {
     browser.devtools("WebAuthn.addVirtualAuthenticator", json!({ "options": options })).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_uses_a_passkey_in_a_browser(pool: MySqlPool) {
     let panel = Panel::open_by_name(pool).await;
     let browser = Browser::start().await;

@@ -10,7 +10,7 @@ use sqlx::MySqlPool;
 use super::bought::{attempt, opened, ordered, paid};
 use super::harness::Panel;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_in_review_is_asked_about_and_resolved(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -42,7 +42,7 @@ async fn a_payment_in_review_is_asked_about_and_resolved(pool: MySqlPool) {
     assert!(row.state_before.unwrap().contains("other_amount"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_is_found_by_the_banks_number_and_shows_what_the_bank_told(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -64,7 +64,7 @@ async fn a_payment_is_found_by_the_banks_number_and_shows_what_the_bank_told(poo
     signed.refused(&format!("{path}/resolve"), &[("reason", "Незачем")], 409).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn figures_of_subscriptions_are_on_the_start_page_with_links_to_their_lists(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -86,7 +86,7 @@ async fn figures_of_subscriptions_are_on_the_start_page_with_links_to_their_list
     assert!(page.contains("Старейшее задание ждёт") && page.contains("Бэкенды не отвечают"), "{page}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_that_the_bank_never_decided_is_ended_on_the_page_of_its_invoice(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;

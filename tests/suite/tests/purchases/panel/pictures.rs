@@ -23,7 +23,7 @@ const CALL_HEIGHT: u32 = 1_660;
 /// A picture's name and the path of its screen.
 type Screen = (&'static str, String);
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_other_screens_are_clean_and_accessible_and_fit_a_phone(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     panel.app.paid().await;

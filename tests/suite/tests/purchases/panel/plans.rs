@@ -17,7 +17,7 @@ fn priced<'a>(month: &'a str, seen: &'a str) -> Vec<(&'a str, &'a str)> {
     fields.chain([("seen", seen)]).collect()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_version_keeps_its_terms_and_its_page_makes_the_next_one(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;

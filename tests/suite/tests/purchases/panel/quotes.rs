@@ -8,7 +8,7 @@ use super::bought::{invoice, paid, path};
 use super::harness::Panel;
 use super::subscriptions::subscription;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn more_seats_are_priced_shown_and_invoiced_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -48,7 +48,7 @@ async fn more_seats_are_priced_shown_and_invoiced_once(pool: MySqlPool) {
     signed.refused(&apply, &[("quote", "quo_01KC0000000000000000000000"), ("reason", "x")], 404).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_length_waits_for_the_next_period_and_is_withdrawn(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;

@@ -288,7 +288,7 @@ fn filters(page: &str) -> Option<Vec<String>> {
     Some(names.filter(|name| !PLACE_FIELDS.contains(&name.as_str())).collect())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_page_reads_what_it_shows_and_not_what_there_is(pool: MySqlPool) {
     let counted = Counted::open(pool).await;
     let signed = counted.panel.sign_in_with("anna", "owner", &["bulk"]).await;

@@ -24,7 +24,7 @@ async fn location(signed: &Signed<'_>, path: &str) -> String {
     answer.headers().get(LOCATION).map(|path| path.to_str().unwrap().to_owned()).unwrap_or_default()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_page_opens_with_nothing_and_with_something_to_show(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -47,7 +47,7 @@ async fn every_page_opens_with_nothing_and_with_something_to_show(pool: MySqlPoo
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn broken_filters_and_foreign_ids_are_told_and_are_no_errors_of_ours(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -86,7 +86,7 @@ async fn broken_filters_and_foreign_ids_are_told_and_are_no_errors_of_ours(pool:
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_customers_name_is_shown_as_text(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -106,7 +106,7 @@ async fn a_customers_name_is_shown_as_text(pool: MySqlPool) {
     assert!(signed.page("/accounts").await.contains("&#60;script&#62;alert(1)"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_of_a_list_follow_each_other_in_both_directions(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -140,7 +140,7 @@ async fn pages_of_a_list_follow_each_other_in_both_directions(pool: MySqlPool) {
     assert!(ids(&before).is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_large_list_is_counted_further_on_request(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
@@ -158,7 +158,7 @@ async fn a_large_list_is_counted_further_on_request(pool: MySqlPool) {
     assert!(!next.contains("count=") && !bulk.contains("count"), "{next} {bulk}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn accounts_that_begin_with_a_text_are_in_alphabetical_order(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -189,7 +189,7 @@ async fn accounts_that_begin_with_a_text_are_in_alphabetical_order(pool: MySqlPo
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_search_box_knows_the_form_of_what_is_typed(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -228,7 +228,7 @@ async fn the_search_box_knows_the_form_of_what_is_typed(pool: MySqlPool) {
     assert!(nothing.contains("Ничего не найдено"), "{nothing}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_start_page_shows_figures_that_a_job_computes(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -244,7 +244,7 @@ async fn the_start_page_shows_figures_that_a_job_computes(pool: MySqlPool) {
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_saved_view_is_seen_by_its_operator_and_a_shared_one_by_all(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "support").await, panel.sign_in("boris", "support").await);
@@ -266,7 +266,7 @@ async fn a_saved_view_is_seen_by_its_operator_and_a_shared_one_by_all(pool: MySq
     boris.refused("/views/save", &[("list", "/accounts"), ("query", &long), ("name", "x")], 422).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_chooses_the_columns_of_a_list(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -294,7 +294,7 @@ async fn an_operator_chooses_the_columns_of_a_list(pool: MySqlPool) {
     assert_eq!(head(&signed.page("/jobs?hide=99&hide=x").await), all_head);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_keeps_the_density_of_rows(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "support").await, panel.sign_in("boris", "support").await);

@@ -24,7 +24,7 @@ pub(super) async fn sit(panel: &Panel, user: u64) {
     unit.commit().await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_sees_who_sits_and_frees_a_seat_with_a_reason(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -57,7 +57,7 @@ async fn an_operator_sees_who_sits_and_frees_a_seat_with_a_reason(pool: MySqlPoo
 }
 
 /// The settings of seats are fields of the widget's form, and not part of its JSON.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn seats_per_user_are_set_by_fields_of_the_widgets_form(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;

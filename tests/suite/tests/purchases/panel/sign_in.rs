@@ -18,7 +18,7 @@ async fn password_given(signed: &Signed<'_>) -> String {
     signed.panel.give_password(&signed.credentials.login, &signed.credentials.password).await
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_code_is_accepted_once_and_the_step_up_replaces_the_cookie(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -35,7 +35,7 @@ async fn a_code_is_accepted_once_and_the_step_up_replaces_the_cookie(pool: MySql
     assert!(replayed.text().await.unwrap().contains("уже использован"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_recovery_code_works_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -47,7 +47,7 @@ async fn a_recovery_code_works_once(pool: MySqlPool) {
     assert!(signed.page("/me").await.contains(">9<"), "nine codes are left");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn wrong_passwords_lock_the_account_and_a_right_one_does_not_reset_the_count(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let password = panel.create("anna", "support").await;
@@ -83,7 +83,7 @@ async fn lock_out(panel: &Panel, login: &str, password: &str) {
     assert_eq!(guess(password).await, StatusCode::TOO_MANY_REQUESTS);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_owner_lifts_the_lock_out_of_another_operator(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (owner, other) = (panel.sign_in("anna", "owner").await, panel.sign_in("sonya", "operator").await);
@@ -107,7 +107,7 @@ async fn an_owner_lifts_the_lock_out_of_another_operator(pool: MySqlPool) {
 }
 
 /// Codes that are guessed in a session, and the command for when no owner can sign in.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_command_lifts_both_lock_outs_of_an_operator(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -129,7 +129,7 @@ async fn a_command_lifts_both_lock_outs_of_an_operator(pool: MySqlPool) {
     assert!(nothing.contains("`boris` has made no attempts"), "{nothing}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nonsense_in_the_forms_is_no_way_in(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let long = "я".repeat(3_000);
@@ -143,7 +143,7 @@ async fn nonsense_in_the_forms_is_no_way_in(pool: MySqlPool) {
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reset_ends_the_sessions_and_demands_a_new_second_factor(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "owner").await;
@@ -161,7 +161,7 @@ async fn a_reset_ends_the_sessions_and_demands_a_new_second_factor(pool: MySqlPo
     assert!(missing.contains("no operator `nobody`"), "{missing}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_changes_the_password_and_ends_other_sessions(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -182,7 +182,7 @@ async fn an_operator_changes_the_password_and_ends_other_sessions(pool: MySqlPoo
     panel.record_of("operator.change_password").await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn guesses_of_a_code_in_a_session_lock_it_out_but_not_signing_in(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -195,7 +195,7 @@ async fn guesses_of_a_code_in_a_session_lock_it_out_but_not_signing_in(pool: MyS
     password_given(&signed).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_owner_adds_changes_and_resets_operators_but_not_the_own_access(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let owner = panel.sign_in("anna", "owner").await;
@@ -234,7 +234,7 @@ async fn an_owner_adds_changes_and_resets_operators_but_not_the_own_access(pool:
     owner.refused(&format!("/operators/{own}/access"), &fields, 422).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_stale_form_and_no_reset_enables_a_disabled_operator(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, vera) = (panel.sign_in("anna", "owner").await, panel.sign_in("vera", "owner").await);

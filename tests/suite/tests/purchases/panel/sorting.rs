@@ -61,7 +61,7 @@ async fn rows(signed: &Signed<'_>, first: &str) -> (Vec<String>, Vec<String>) {
     (forwards, backwards)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_heading_sorts_the_list_and_keeps_its_filter_and_columns(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -100,7 +100,7 @@ async fn a_heading_sorts_the_list_and_keeps_its_filter_and_columns(pool: MySqlPo
     assert_eq!(signed.act("/views/save", &save).await, "/purchases?sort=-amount");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_list_says_when_it_cannot_have_the_order_or_the_day(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;
@@ -123,7 +123,7 @@ async fn a_list_says_when_it_cannot_have_the_order_or_the_day(pool: MySqlPool) {
     assert!(unknown.text().await.unwrap().contains("Такого порядка у этого списка нет"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_export_keeps_the_order(pool: MySqlPool) {
     let (panel, _storage) = Panel::open_with_storage(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["export"]).await;
@@ -146,7 +146,7 @@ async fn an_export_keeps_the_order(pool: MySqlPool) {
         .await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn headings_sort_in_a_browser_by_mouse_and_by_keyboard(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let wanted = purchases(&panel).await;

@@ -18,7 +18,7 @@ fn offer<'a>(roubles: &'a str, seen: &'a str) -> [(&'a str, &'a str); 6] {
     ]
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_second_change_of_a_package_is_refused(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -45,7 +45,7 @@ async fn the_second_change_of_a_package_is_refused(pool: MySqlPool) {
     anna.act("/packages/offer", &offer("800", &second)).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_second_change_of_a_price_is_refused(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
@@ -63,7 +63,7 @@ async fn the_second_change_of_a_price_is_refused(pool: MySqlPool) {
     assert_eq!(row.subject_id, format!("flysense.summary v{}", newest.rule.version));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_second_change_of_a_days_taxes_is_refused(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "operator").await, panel.sign_in("boris", "operator").await);
@@ -88,7 +88,7 @@ async fn the_second_change_of_a_days_taxes_is_refused(pool: MySqlPool) {
     assert_eq!(told, [("2028-01-01".to_owned(), "none"), ("2027-01-01".to_owned(), "vat22")]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_version_of_a_plan_that_nobody_saw_is_not_taken_off_sale(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);

@@ -32,7 +32,7 @@ async fn all_of(pool: &Pool) -> Vec<PoolConnection<MySql>> {
     held
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_page_of_a_list_needs_one_connection_and_five_statements(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let reads = connect_for_reading(&app, 1).await;
@@ -52,7 +52,7 @@ async fn a_page_of_a_list_needs_one_connection_and_five_statements(pool: MySqlPo
     drop(held);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_next_page_notices_that_the_session_has_ended_or_the_operator_was_disabled(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     for (login, end) in [

@@ -58,7 +58,7 @@ fn every_form_that_does_more_than_support_does_needs_it() {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_old_second_factor_is_asked_for_and_the_form_is_performed_with_the_code(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -86,7 +86,7 @@ async fn an_old_second_factor_is_asked_for_and_the_form_is_performed_with_the_co
     signed.refused("/packages/retire", &RETIRE, 409).await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_used_code_does_not_renew_it_and_guesses_are_locked_out(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -105,7 +105,7 @@ async fn a_used_code_does_not_renew_it_and_guesses_are_locked_out(pool: MySqlPoo
     );
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_form_with_a_secret_is_not_kept_but_filled_in_again(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -120,7 +120,7 @@ async fn a_form_with_a_secret_is_not_kept_but_filled_in_again(pool: MySqlPool) {
     assert!(!page.contains("id=\"step-up\""), "{page}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn support_and_pages_need_no_new_code(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     panel.app.begin().await;

@@ -62,7 +62,7 @@ pub(super) async fn buy_a_month(panel: &Panel) {
     unit.commit().await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_subscription_is_created_gets_bonus_days_and_is_cancelled_and_restored(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -104,7 +104,7 @@ async fn a_subscription_is_created_gets_bonus_days_and_is_cancelled_and_restored
     assert!(signed.page("/subscriptions").await.contains(&path));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_plan_is_offered_in_versions_and_retired(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -130,7 +130,7 @@ async fn a_plan_is_offered_in_versions_and_retired(pool: MySqlPool) {
     assert_eq!(told["prices_kopecks"]["1"], 59_900);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_ended_subscription_is_reinstated_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;

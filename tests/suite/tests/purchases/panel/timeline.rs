@@ -186,7 +186,7 @@ async fn written(panel: &Panel) -> Vec<(&'static str, String)> {
     .into()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn no_entry_of_an_instant_is_lost_between_two_pages(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -226,7 +226,7 @@ async fn no_entry_of_an_instant_is_lost_between_two_pages(pool: MySqlPool) {
 }
 
 /// No page links to such times, but anyone may write them into the address.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn times_that_the_database_lacks_are_refused(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
@@ -237,7 +237,7 @@ async fn times_that_the_database_lacks_are_refused(pool: MySqlPool) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn acts_on_the_wallet_the_subscription_and_the_account_are_in_the_timeline(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;

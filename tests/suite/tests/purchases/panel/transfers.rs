@@ -48,7 +48,7 @@ pub(super) async fn queued(panel: &Panel, kopecks: i64, document: &str) -> BankO
     id
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn waiting_money_is_put_where_a_person_says_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let id = queued(&panel, 123_456, "17").await;
@@ -83,7 +83,7 @@ async fn waiting_money_is_put_where_a_person_says_once(pool: MySqlPool) {
     assert!(support.page(&path).await.contains("баланс фирмы"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_token_of_the_t_api_is_sealed_and_never_shown(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let owner = panel.sign_in("olga", "owner").await;

@@ -40,7 +40,7 @@ async fn created(signed: &Signed<'_>) -> String {
     signed.act("/vendors/create", &ROMASHKA).await
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vendor_is_created_shown_and_changed(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -77,7 +77,7 @@ async fn a_vendor_is_created_shown_and_changed(pool: MySqlPool) {
     assert!(signed.page("/audit").await.contains("добавление продавца"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn taxes_begin_on_a_day_and_widgets_move(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -114,7 +114,7 @@ async fn taxes_begin_on_a_day_and_widgets_move(pool: MySqlPool) {
     assert!(row.state_before.unwrap().contains("default"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_password_of_a_terminal_is_sealed_and_rotated_without_being_shown(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let operator = panel.sign_in("anna", "operator").await;

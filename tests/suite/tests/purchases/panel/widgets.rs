@@ -8,7 +8,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{Panel, value_of};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn settings_of_events_are_checked_and_stored(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -65,7 +65,7 @@ fn schema_form<'a>(version: &'a str, schema: &'a str, seen: &'a str) -> [(&'stat
     [("widget_version", version), ("schema", schema), ("seen", seen), ("reason", "Новые настройки")]
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_schema_is_set_for_all_versions_or_for_one(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;
@@ -100,7 +100,7 @@ async fn former_of(panel: &Panel) -> (usize, usize) {
     (tokens.len(), former_credentials::list_secrets(&mut conn, widget, now).await.unwrap().len())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_owner_ends_all_replaced_secrets_by_zero_hours_or_without_a_rotation(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let owner = panel.sign_in("olga", "owner").await;
@@ -129,7 +129,7 @@ async fn an_owner_ends_all_replaced_secrets_by_zero_hours_or_without_a_rotation(
     assert_eq!(former_of(&panel).await, (0, 0));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_test_event_is_sent_to_an_account(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "operator").await;

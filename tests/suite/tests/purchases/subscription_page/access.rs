@@ -14,7 +14,7 @@ use crate::harness::GOOD_CARD;
 const OTHER_ACCOUNT: u64 = 41_000_001;
 const OTHER_ADMIN: u64 = 41_000_002;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_link_lives_an_hour_and_a_visit_four(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let link = page.link(ADMIN).await;
@@ -39,7 +39,7 @@ async fn a_link_lives_an_hour_and_a_visit_four(pool: MySqlPool) {
 }
 
 /// The link and the cookie of one page do not open the other.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_visit_to_the_subscription_does_not_open_the_wallet(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     page.update_widget(&Changes { uses_flycoins: Some(true), ..Changes::default() }).await;
@@ -57,7 +57,7 @@ async fn a_visit_to_the_subscription_does_not_open_the_wallet(pool: MySqlPool) {
     assert_eq!(page.http.get(&swapped).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_widget_that_sells_no_subscriptions_has_no_page(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let visit = page.visit(ADMIN).await;
@@ -74,7 +74,7 @@ async fn a_widget_that_sells_no_subscriptions_has_no_page(pool: MySqlPool) {
 }
 
 /// Charges are postponed meanwhile, and resume with the sale: who has agreed to them must be able to end them (376-FZ).
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn who_bought_can_unlink_and_cancel_after_the_sale_has_ended_but_buys_nothing(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     page.update_widget(&Changes { uses_subscriptions: Some(false), ..Changes::default() }).await;
@@ -109,7 +109,7 @@ async fn who_bought_can_unlink_and_cancel_after_the_sale_has_ended_but_buys_noth
 }
 
 /// Forms of another site, of another visit, and forms that are not ours.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_forged_form_changes_nothing(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     let (visit, other) = (page.visit(ADMIN).await, page.visit(ADMIN).await);
@@ -150,7 +150,7 @@ async fn a_forged_form_changes_nothing(pool: MySqlPool) {
     assert_eq!(page.row().await.unwrap(), before);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_account_sees_and_changes_only_its_own(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let ours = page.visit(ADMIN).await;

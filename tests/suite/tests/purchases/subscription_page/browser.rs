@@ -35,7 +35,7 @@ async fn pay(browser: &Browser, card: &str) {
     browser.click("button#pay").await;
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_subscription_is_bought_changed_and_cancelled_in_a_browser(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let browser = Browser::start().await;

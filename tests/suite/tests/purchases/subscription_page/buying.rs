@@ -13,7 +13,7 @@ fn start(plan: &str) -> [(&str, &str); 4] {
     [("change", "start"), ("plan", plan), ("seats", "3"), ("months", "1")]
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_purchase_goes_from_the_calculator_to_the_receipt(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
@@ -67,7 +67,7 @@ async fn a_purchase_goes_from_the_calculator_to_the_receipt(pool: MySqlPool) {
     assert!(consents[0].offer_text.contains("Я разрешаю ООО «Акме»") && !consents[0].ip_address.is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn repeated_submits_make_one_invoice_and_one_payment(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
@@ -91,7 +91,7 @@ async fn repeated_submits_make_one_invoice_and_one_payment(pool: MySqlPool) {
     assert_eq!(open, 1, "an open form is a live charge");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_stale_quote_shows_the_new_one_and_what_changed(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
@@ -122,7 +122,7 @@ async fn a_stale_quote_shows_the_new_one_and_what_changed(pool: MySqlPool) {
     assert_eq!(page.invoices().await.unwrap().len(), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn wrong_input_is_told_beside_the_form(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
@@ -166,7 +166,7 @@ async fn wrong_input_is_told_beside_the_form(pool: MySqlPool) {
 }
 
 /// Payments by `SberPay` and SBP give no `RebillId`, whatever the payer agreed to.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_without_a_card_says_that_renewal_is_off(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
@@ -197,7 +197,7 @@ async fn a_payment_without_a_card_says_that_renewal_is_off(pool: MySqlPool) {
 }
 
 /// A consent that does not say who may charge proves nothing.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unnamed_seller_is_paid_but_gets_no_consent(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());
@@ -220,7 +220,7 @@ async fn an_unnamed_seller_is_paid_but_gets_no_consent(pool: MySqlPool) {
     assert_eq!(page.calls("Init"), 1);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_declined_card_is_told_and_the_invoice_can_be_paid_again(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let (visit, plan) = (page.visit(ADMIN).await, page.plan.to_string());

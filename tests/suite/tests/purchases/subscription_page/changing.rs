@@ -10,7 +10,7 @@ use sqlx::MySqlPool;
 use super::harness::{EMPTY_LATER, TestPage, assert_says};
 use crate::harness::GOOD_CARD;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn more_seats_work_after_the_payment_and_fewer_wait_for_the_next_period(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     page.advance_to("2027-02-14", "12:00:00").await;
@@ -52,7 +52,7 @@ async fn more_seats_work_after_the_payment_and_fewer_wait_for_the_next_period(po
     assert_says(&visit.shown("").await, &["Места: 5 → 2 места", "спишем 1 980 ₽", "<dd>5 мест</dd>"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn changes_that_wait_are_withdrawn_each_by_itself(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     let visit = page.visit(ADMIN).await;
@@ -90,7 +90,7 @@ async fn changes_that_wait_are_withdrawn_each_by_itself(pool: MySqlPool) {
 }
 
 /// Two quotes of one state: the second is stale once the first is applied, and its invoice replaces the open one.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_quote_of_a_former_state_shows_what_changed(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     let visit = page.visit(ADMIN).await;
@@ -108,7 +108,7 @@ async fn a_quote_of_a_former_state_shows_what_changed(pool: MySqlPool) {
     assert_eq!(discarded.state, InvoiceState::Void);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unlinked_card_is_never_charged_and_the_page_says_so(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, EMPTY_LATER).await;
     page.advance_to("2027-03-01", "00:00:00").await;
@@ -131,7 +131,7 @@ async fn an_unlinked_card_is_never_charged_and_the_page_says_so(pool: MySqlPool)
     assert_says(&visit.shown("").await, &["Подписка активна", "Включено: карта •••• 0004"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_cancellation_is_revocable_until_the_end_and_immediate_when_overdue(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, EMPTY_LATER).await;
     let visit = page.visit(ADMIN).await;
@@ -164,7 +164,7 @@ async fn a_cancellation_is_revocable_until_the_end_and_immediate_when_overdue(po
     assert_eq!(page.row().await.unwrap().subscription.state, SubscriptionState::Cancelled);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_cancellation_during_a_charge_says_that_one_is_being_made(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     let bank = &page.sandbox.bank.state;
@@ -179,7 +179,7 @@ async fn a_cancellation_during_a_charge_says_that_one_is_being_made(pool: MySqlP
     assert!(!shown.contains("Списаний больше не будет"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_history_has_pages_receipts_and_refunds(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     page.advance_to("2027-03-02", "12:00:00").await;

@@ -21,7 +21,7 @@ async fn seat_users(page: &TestPage) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn everybody_sees_who_sits_and_administrators_free_a_seat(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     assert!(!page.overview().await.contains("id=\"seats\""), "the widget gives no seats to users");
@@ -53,7 +53,7 @@ async fn everybody_sees_who_sits_and_administrators_free_a_seat(pool: MySqlPool)
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_administrator_frees_a_seat_by_its_users_name_in_a_browser(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     seat_users(&page).await;

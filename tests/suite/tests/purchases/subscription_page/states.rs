@@ -13,7 +13,7 @@ fn level(page: &str) -> &str {
     page.split("data-level=\"").nth(1).unwrap().split('"').next().unwrap()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_trial_is_told_with_its_last_day_and_with_the_plans(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let shown = page.overview().await;
@@ -51,7 +51,7 @@ async fn a_trial_is_told_with_its_last_day_and_with_the_plans(pool: MySqlPool) {
     assert_says(&shown, &["Виджет только показывает данные"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_active_subscription_tells_what_it_has_and_when_the_card_is_charged(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     let shown = page.overview().await;
@@ -74,7 +74,7 @@ async fn an_active_subscription_tells_what_it_has_and_when_the_card_is_charged(p
 }
 
 /// The seller has got a terminal of its own since the card was saved.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_card_of_another_terminal_is_not_promised_to_be_charged(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     let renews = async || page.handshake(ACCOUNT, USER).await["subscription"]["renews"].clone();
@@ -99,7 +99,7 @@ async fn a_card_of_another_terminal_is_not_promised_to_be_charged(pool: MySqlPoo
     assert!(!shown.contains("28.02.2027 спишем"), "{shown}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unpaid_renewal_tells_its_grace_the_refusal_and_the_next_charge(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, EMPTY_LATER).await;
     page.advance_to("2027-02-28", "09:00:00").await;
@@ -131,7 +131,7 @@ async fn an_unpaid_renewal_tells_its_grace_the_refusal_and_the_next_charge(pool:
     assert!(!shown.contains("id=\"open-invoice\""));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn others_than_administrators_see_the_state_and_cannot_change_it(pool: MySqlPool) {
     let page = TestPage::subscribed(pool, GOOD_CARD).await;
     let visit = page.visit(USER).await;
@@ -156,7 +156,7 @@ async fn others_than_administrators_see_the_state_and_cannot_change_it(pool: MyS
     assert!(!page.row().await.unwrap().subscription.cancels);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_trial_of_others_than_administrators_shows_no_forms(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     let shown = page.visit(USER).await.shown("").await;

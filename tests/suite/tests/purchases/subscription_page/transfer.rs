@@ -56,7 +56,7 @@ fn requisites<'a>(inn: &'a str, kpp: &'a str) -> [(&'a str, &'a str); 4] {
     [("inn", inn), ("kpp", kpp), ("name", "ООО «Ромашка»"), ("email", EMAIL)]
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_asks_for_an_invoice_until_a_payment_by_card_replaces_it(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     page.take_transfers().await;
@@ -94,7 +94,7 @@ async fn a_firm_asks_for_an_invoice_until_a_payment_by_card_replaces_it(pool: My
     assert_says(&told, &["уже идёт другая оплата"]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_cancels_its_invoice(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     page.take_transfers().await;
@@ -111,7 +111,7 @@ async fn a_firm_cancels_its_invoice(pool: MySqlPool) {
 }
 
 /// From the plan to the paid period, in two payments.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_firm_pays_a_period_by_transfer_in_a_browser(pool: MySqlPool) {
     let page = TestPage::open(pool).await;
     page.take_transfers().await;

@@ -126,7 +126,7 @@ fn is_turned_away(answer: &Response, sign_in: &str, is_form: bool) -> bool {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operators_session_opens_no_page_of_the_portal_and_neither_does_none(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -145,7 +145,7 @@ async fn an_operators_session_opens_no_page_of_the_portal_and_neither_does_none(
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vendors_session_opens_no_page_of_the_panel(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -169,7 +169,7 @@ async fn a_vendors_session_opens_no_page_of_the_panel(pool: MySqlPool) {
     assert!(tried > 200, "only {tried} were tried");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nothing_of_a_vendor_exists_for_another_one(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let (first, second) = (portal.vendor("romashka").await, portal.vendor("lopukh").await);
@@ -218,7 +218,7 @@ async fn ask_as(member: &Member<'_>, path: &str) -> StatusCode {
     member.portal.panel.get_as(&member.cookie, path).await.status()
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn forms_of_the_portal_without_its_token_or_from_elsewhere_change_nothing(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -254,7 +254,7 @@ async fn forms_of_the_portal_without_its_token_or_from_elsewhere_change_nothing(
     assert_eq!(portal.panel.audit().await.len(), before);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_old_second_factor_is_asked_for_before_secrets_and_prices(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -278,7 +278,7 @@ async fn an_old_second_factor_is_asked_for_before_secrets_and_prices(pool: MySql
     assert_eq!(portal.panel.record_of("vendor_user.step_up").await.operator_login, "vera@romashka.example");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_disabled_user_and_an_idle_session_open_nothing(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -312,7 +312,7 @@ async fn a_disabled_user_and_an_idle_session_open_nothing(pool: MySqlPool) {
     assert_eq!(ask_as(&member, "/portal").await, StatusCode::SEE_OTHER);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn acts_of_vendors_name_their_user_and_never_a_secret(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;

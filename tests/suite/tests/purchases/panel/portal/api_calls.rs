@@ -13,7 +13,7 @@ use super::deliveries::rows_read;
 use super::harness::{Portal, code_in};
 use crate::harness::WAIT_TIMEOUT;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn calls_and_errors_are_shown_with_operation_code_and_request(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -59,7 +59,7 @@ async fn calls_and_errors_are_shown_with_operation_code_and_request(pool: MySqlP
 }
 
 /// A page of errors, whatever it selects, reads as many rows as it shows: a flood of one error among which another one is rare.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_loop_of_one_error_hides_no_other(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;

@@ -31,7 +31,7 @@ pub(super) async fn test_event(member: &Member<'_>, widget: WidgetId) -> String 
     path
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_test_event_is_delivered_shown_and_delivered_again(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -88,7 +88,7 @@ async fn page_of(conn: &mut Conn, vendor: VendorId, widget: WidgetId, filter: Lo
     (page, (after - before).saturating_sub(before - start))
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_page_of_the_log_reads_as_many_rows_as_it_shows(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;

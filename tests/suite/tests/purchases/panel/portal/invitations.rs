@@ -7,7 +7,7 @@ use sqlx::MySqlPool;
 
 use super::harness::{PASSWORD, Portal, cookie_of};
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_operator_invites_and_the_link_works_once(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -46,7 +46,7 @@ async fn an_operator_invites_and_the_link_works_once(pool: MySqlPool) {
     assert!(!format!("{:?}", portal.panel.audit().await).contains(ticket));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn of_two_who_accept_at_once_one_is_let_in(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -58,7 +58,7 @@ async fn of_two_who_accept_at_once_one_is_let_in(pool: MySqlPool) {
     assert_eq!(statuses, [303, 409]);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_invitation_that_is_over_revoked_replaced_or_made_up_lets_nobody_in(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -85,7 +85,7 @@ async fn an_invitation_that_is_over_revoked_replaced_or_made_up_lets_nobody_in(p
     assert!(found.unwrap().is_none());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_invitation_replaces_password_and_second_factor(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let (vendor, other) = (portal.vendor("romashka").await, portal.vendor("lopukh").await);
@@ -106,7 +106,7 @@ async fn another_invitation_replaces_password_and_second_factor(pool: MySqlPool)
     assert_eq!(portal.give_password("VERA@romashka.example", new).await.status().as_u16(), 303);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_command_invites_and_prints_the_link_if_it_is_asked_to(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;

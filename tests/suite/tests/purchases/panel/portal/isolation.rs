@@ -46,7 +46,7 @@ async fn sell(member: &Member<'_>, widget: &str) -> [String; 3] {
     ["Ромашковый пакет", "flysense.daisy", "Ромашковый тариф"].map(str::to_owned)
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vendor_with_a_widget_sees_nothing_of_another_one(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let (first, second) = (portal.vendor("romashka").await, portal.vendor("lopukh").await);

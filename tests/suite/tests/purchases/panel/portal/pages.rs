@@ -118,7 +118,7 @@ async fn open_api_calls(browser: &Browser, portal: &Portal, path: &str) {
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vendor_works_in_a_browser(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -201,7 +201,7 @@ async fn fits_a_phone(browser: &Browser, portal: &Portal) {
     browser.client.set_window_size(1_360, 900).await.unwrap();
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn axe_finds_nothing_on_any_page_of_the_portal(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;

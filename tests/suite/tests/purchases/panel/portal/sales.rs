@@ -8,7 +8,7 @@ use sqlx::MySqlPool;
 use super::deliveries::rows_read;
 use super::harness::Portal;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_vendor_offers_packages_and_sets_prices_of_its_services(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -49,7 +49,7 @@ async fn a_vendor_offers_packages_and_sets_prices_of_its_services(pool: MySqlPoo
     }
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn prices_of_other_vendors_are_not_read(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let (vendor, other) = (portal.vendor("romashka").await, portal.vendor("lopukh").await);
@@ -78,7 +78,7 @@ async fn prices_of_other_vendors_are_not_read(pool: MySqlPool) {
     assert!(prices::list(&mut conn, other).await.unwrap().is_empty());
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_changed_plan_is_a_new_version(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;

@@ -9,7 +9,7 @@ use sqlx::MySqlPool;
 use super::harness::Portal;
 use crate::harness::PRICE;
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn figures_are_those_of_the_vendors_widget(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let (vendor, other) = (portal.vendor("romashka").await, portal.vendor("lopukh").await);

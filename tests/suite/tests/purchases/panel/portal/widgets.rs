@@ -32,7 +32,7 @@ pub(super) async fn registered(member: &Member<'_>) -> (String, String) {
     (format!("/portal/widgets/{path}"), code_in(&page, "fpt_").to_owned())
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_registered_widget_is_the_vendors_own_and_its_secrets_are_shown_once(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -62,7 +62,7 @@ async fn a_registered_widget_is_the_vendors_own_and_its_secrets_are_shown_once(p
     assert!(member.refused("/portal/widgets/register", &REGISTRATION, 422).await.contains("уже есть"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refused_registration_is_shown_again_with_the_error_at_its_field(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -92,7 +92,7 @@ async fn a_refused_registration_is_shown_again_with_the_error_at_its_field(pool:
     assert!(member.page("/portal").await.contains("Виджетов ещё нет"));
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn secrets_are_replaced_with_an_overlap(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -121,7 +121,7 @@ async fn former_secrets(portal: &Portal, widget: WidgetId) -> usize {
 }
 
 /// Any of them may be the one that leaked.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn zero_hours_end_all_that_were_replaced_before_not_only_the_latest(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -149,7 +149,7 @@ async fn zero_hours_end_all_that_were_replaced_before_not_only_the_latest(pool: 
     assert_eq!(states.filter(says_so).count(), 2, "{audit:?}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn replaced_secrets_are_revoked_without_another_rotation(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;
@@ -171,7 +171,7 @@ async fn replaced_secrets_are_revoked_without_another_rotation(pool: MySqlPool) 
     assert_eq!(former_secrets(&portal, widget).await, 0);
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn addresses_of_events_are_checked_and_stored(pool: MySqlPool) {
     let portal = Portal::open(pool).await;
     let vendor = portal.vendor("romashka").await;

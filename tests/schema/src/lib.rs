@@ -1,4 +1,4 @@
-//! The schema of test databases.
+//! The schema of the databases of tests. A crate of its own, because nothing of the product reads it.
 
 use std::borrow::Cow;
 use std::fs;
@@ -7,21 +7,19 @@ use std::sync::LazyLock;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
-use super::MIGRATIONS;
-
 /// Variable with the path of a file of statements that create the schema as all migrations leave it, with the rows and the
-/// history of migrations. `cargo xtask test` sets it. The statements replace the history, so that no trace of the file is
-/// left.
+/// history of migrations. `cargo xtask test` sets it. The last statements replace the history, so that no trace of the
+/// file is left.
 const TEST_SCHEMA_VARIABLE: &str = "FLYSK_TEST_SCHEMA";
 
-/// Creates the schema of a test's database: by the statements of the file that `FLYSK_TEST_SCHEMA` names, otherwise by
-/// [`MIGRATIONS`]. Migrations alter tables that earlier ones have created; a table that is created in its last form takes
-/// `MySQL` a third of the time.
+/// Creates the schema of a test's database, for `sqlx::test`: by the statements of the file that `FLYSK_TEST_SCHEMA` names,
+/// otherwise by the migrations. These alter tables that earlier ones have created; a table that is created in its last form
+/// takes `MySQL` a third of the time.
 ///
-/// A test compares the two (`shared/store/tests/schema.rs`). Nothing but tests uses it.
+/// A test compares the two (`shared/store/tests/schema.rs`).
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let migrations: Vec<Migration> =
-        copied().map_or_else(|| MIGRATIONS.iter().cloned().collect(), |copy| vec![copy]);
+        copied().map_or_else(|| flysk_migrations::MIGRATOR.iter().cloned().collect(), |copy| vec![copy]);
     Migrator::with_migrations(migrations)
 });
 
