@@ -148,11 +148,7 @@ async fn of_two_processes_that_migrate_at_two_nodes_one_waits() -> anyhow::Resul
     tokio::try_join!(schema::migrate(&first), schema::migrate(&second))?;
     for pool in [first, second] {
         let applied = pool.acquire().await?.list_applied_migrations("_sqlx_migrations").await?;
-        ensure!(
-            applied.len() == flysk_migrations::MIGRATOR.iter().count(),
-            "{} are applied",
-            applied.len()
-        );
+        ensure!(applied.len() == flysk_migrations::MIGRATOR.iter().count(), "{} are applied", applied.len());
     }
     Ok(())
 }

@@ -138,7 +138,8 @@ async fn jobs_claimed_ahead_of_one_that_kills_its_worker_are_not_claimed_ahead_a
         let held = count(&fleet, "SELECT COUNT(*) FROM jobs WHERE state = 'running'").await?;
         assert!(starts > 1 || held > i64::try_from(CONCURRENCY)?, "nothing was claimed ahead: {held}");
         // Each claim and each rescue counts as one.
-        let again = "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND fence > 2 AND ahead_fence <=> fence";
+        let again =
+            "SELECT COUNT(*) FROM jobs WHERE state = 'running' AND fence > 2 AND ahead_fence <=> fence";
         let again = count(&fleet, again).await?;
         assert_eq!(again, 0, "start {starts}: jobs were claimed ahead after their worker had died");
     }
