@@ -142,7 +142,8 @@ async fn an_ended_subscription_is_reinstated_once(pool: MySqlPool) {
     signed.act("/plans/offer", &TEAM_PLAN).await;
     buy_a_month(&panel).await;
     assert!(!signed.page(&path).await.contains("Восстановить подписку"));
-    let ended = "UPDATE subscriptions SET state = 'expired', next_due_at = NULL";
+    let ended = "UPDATE subscriptions SET state = 'expired', next_due_at = NULL, period_until = period_from,
+         period_from = period_from - INTERVAL 1 MONTH";
     sqlx::query(ended).execute(&panel.app.pool).await.unwrap();
     assert!(signed.page(&path).await.contains("Восстановить подписку"));
     panel.sign_in("sonya", "support").await.refused(&reinstate, &reason, 403).await;
