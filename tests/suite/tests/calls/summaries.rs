@@ -6,6 +6,7 @@ use std::time::Duration;
 use flysk_simulators::speechkit::Behaviour;
 use flysk_simulators::{Act, Script};
 use flysk_suite::environment::{Environment, Options, Transcription};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::recordings::bucket_gets_empty;
@@ -123,5 +124,32 @@ async fn each_part_of_a_long_call_is_summarized_once() -> anyhow::Result<()> {
     assert_eq!(sources(&calls), BTreeSet::from(["yandexgpt"]), "{}", env.logs());
     let asked = env.simulators.yandexgpt.control.calls_to("POST", COMPLETION);
     assert_eq!(asked.iter().filter(|call| call.status == Some(200)).count(), 2 * (3 + 1));
+    env.stop()
+}
+
+/// While the model is away, the text is shown and a user may write the summary. The model's later answer does not replace
+/// the user's words.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_summary_that_a_user_wrote_first_is_kept() -> anyhow::Result<()> {
+    let env = start_env(&[]).await?;
+    let client = env.client()?;
+    let away = Act::Answer { status: 503, headers: Vec::new(), body: String::new() };
+    env.simulators.yandexgpt.control.script(Script::next(COMPLETION, away).times(1_000));
+    let notes = arrive(&env, 1)?;
+    env.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'settling'", 1).await?;
+    let id: String = sqlx::query_scalar("SELECT id FROM transcriptions").fetch_one(&env.pool).await?;
+    let path = format!("/v1/flysense/transcriptions/{id}");
+    let (_, shown) = client.request(Method::GET, &path, None).await?;
+    let own = json!({ "version": shown["version"], "summary": "Просил перезвонить" });
+    let (status, edited) = client.request(Method::PATCH, &path, Some(&own)).await?;
+    assert_eq!((status, &edited["state"]), (StatusCode::OK, &json!("settling")), "{edited}");
+    env.simulators.yandexgpt.control.clear_scripts();
+    let _hurry = env.hurry("calls.summarize");
+    let calls = ends(&env, notes).await?;
+    assert_eq!(sources(&calls), BTreeSet::from(["yandexgpt"]), "{}", env.logs());
+    let call = &calls[0].raw;
+    assert_eq!(call["summary"], json!("Просил перезвонить"), "the user's summary was replaced");
+    assert!(call["summary_edited_by"].is_u64(), "{call}");
+    assert!(call["summary_written"].as_str().is_some_and(|text| !text.is_empty()), "{call}");
     env.stop()
 }

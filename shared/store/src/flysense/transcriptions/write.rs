@@ -172,7 +172,8 @@ pub async fn set_operation(conn: &mut Conn, id: TranscriptionId, operation_id: &
     Ok(())
 }
 
-/// Stores the summary, its author (or why there is none), and the sentiment.
+/// Stores the model's summary, its author (or why there is none), and the sentiment. A summary that a user has written is kept
+/// and shown; the model's one is stored beside it.
 pub async fn set_summary(
     conn: &mut Conn,
     id: TranscriptionId,
@@ -181,16 +182,19 @@ pub async fn set_summary(
     sentiment: Option<Sentiment>,
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
-    sqlx::query("UPDATE transcriptions SET summary = ?, summary_written = NULL, summary_edited_by = NULL, summary_source = ?,
-                sentiment = ?, updated_at = ?
-         WHERE id = ?")
-        .bind(summary)
-        .bind(provenance.to_string())
-        .bind(sentiment.map(Sentiment::code))
-        .bind(now)
-        .bind(id.to_string())
-        .execute(conn)
-        .await?;
+    sqlx::query(
+        "UPDATE transcriptions SET summary_written = IF(summary_edited_by IS NULL, NULL, ?),
+                summary = IF(summary_edited_by IS NULL, ?, summary), summary_source = ?, sentiment = ?, updated_at = ?
+         WHERE id = ?",
+    )
+    .bind(summary)
+    .bind(summary)
+    .bind(provenance.to_string())
+    .bind(sentiment.map(Sentiment::code))
+    .bind(now)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
