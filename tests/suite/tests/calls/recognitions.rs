@@ -23,6 +23,7 @@ use crate::start_env;
 
 const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 const SUBMIT: &str = "/stt/v3/recognizeFileAsync";
+const RESULT: &str = "/stt/v3/getRecognition";
 
 /// An operation that fails independently of the recording is submitted again, and charged once.
 #[tokio::test(flavor = "multi_thread")]
@@ -63,6 +64,33 @@ async fn an_unresponsive_recognizer_fails_the_call_at_its_deadline() -> anyhow::
     sqlx::query("UPDATE transcriptions SET submitted_at = submitted_at - INTERVAL 25 HOUR")
         .execute(&env.pool)
         .await?;
+    let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
+    assert_eq!(call.failure_code.as_deref(), Some("recognition_timeout"), "{}", call.raw);
+    client.wait_for_payment(&call.id, "free", WAIT_TIMEOUT).await?;
+    bucket_gets_empty(&env).await?;
+    env.stop()
+}
+
+/// SpeechKit may call a result "not ready" for ever after its operation has ended. The call fails after a while, instead of
+/// waiting without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_never_gets_ready_fails_the_call() -> anyhow::Result<()> {
+    let env = start_env().await?;
+    let client = env.client()?;
+    let body = r#"{"code":5,"message":"operation data is not ready x","details":[]}"#.to_owned();
+    let unready = Act::Answer { status: 404, headers: Vec::new(), body };
+    env.simulators.speechkit.control.script(Script::next(RESULT, unready).times(100_000));
+    let note = env.simulators.call_arrives(Some(env.simulators.recording_url("sales-stereo-44k.mp3")), 42)?;
+    let asked =
+        "SELECT COUNT(*) FROM jobs WHERE kind = 'calls.store_transcript' AND last_error LIKE '%not ready%'";
+    env.wait_for(asked, 1).await?;
+    let state: String = sqlx::query_scalar("SELECT state FROM transcriptions").fetch_one(&env.pool).await?;
+    assert_eq!(state, "storing", "a result that is late was given up");
+    // Hours pass.
+    sqlx::query("UPDATE transcriptions SET updated_at = updated_at - INTERVAL 2 HOUR")
+        .execute(&env.pool)
+        .await?;
+    let _hurry = env.hurry("calls.store_transcript");
     let call = client.wait_for_end(note, WAIT_TIMEOUT).await?;
     assert_eq!(call.failure_code.as_deref(), Some("recognition_timeout"), "{}", call.raw);
     client.wait_for_payment(&call.id, "free", WAIT_TIMEOUT).await?;

@@ -2,6 +2,7 @@
 //!
 //! Harmless when run twice: SpeechKit keeps the result for three days, and assembling it gives the same dialogue.
 
+use chrono::Duration;
 use flysk_clients::speechkit::SpeechKitError;
 use flysk_domain::flysense::analysis::{Analysis, separation};
 use flysk_domain::flysense::failure::FailureCode;
@@ -20,6 +21,10 @@ use super::stage::{self, Stage, enter_stage};
 use crate::App;
 use crate::job_error::IntoJobError;
 
+/// Time for which a result may be "not ready" after its operation has ended; usually moments. SpeechKit says the same of
+/// results that it will never have, and a wait costs no attempt.
+const MAX_RESULT_DELAY: Duration = Duration::hours(1);
+
 impl JobHandler<App> for StoreTranscript {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
         let stage = enter_stage!(run, self, "store", Storing);
@@ -28,6 +33,10 @@ impl JobHandler<App> for StoreTranscript {
         let recognition = match flysense.speechkit.recognition(&operation).await {
             Ok(recognition) => recognition,
             Err(SpeechKitError::NotFound(_)) => return stage.fail(run, FailureCode::ResultExpired).await,
+            // The call came to this state when its operation had ended.
+            Err(SpeechKitError::NotReady) if run.now() - stage.call.updated_at > MAX_RESULT_DELAY => {
+                return stage.fail(run, FailureCode::RecognitionTimeout).await;
+            }
             Err(error) => return Err(error.into_job_error()),
         };
         let assembled = assemble(recognition.events, SegmentationLimits::default());
