@@ -77,6 +77,26 @@ async fn failed_operations_fail_the_call_and_late_results_do_not() -> anyhow::Re
     bucket_gets_empty(&env).await
 }
 
+/// While SpeechKit's key is being replaced, calls wait. None fails, and a result that was paid for is fetched later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejected_key_fails_no_call() -> anyhow::Result<()> {
+    let env = start_env().await?;
+    let client = env.client()?;
+    for (path, status, code) in [("/stt/v3/recognizeFileAsync", 401, 16), ("/stt/v3/getRecognition", 403, 7)]
+    {
+        let body = serde_json::json!({ "code": code, "message": "unknown api key", "details": [] });
+        let rejected = Act::Answer { status, headers: Vec::new(), body: body.to_string() };
+        env.simulators.speechkit.control.script(Script::next(path, rejected).times(4));
+    }
+    let _hurry = [env.hurry("calls.start_recognition"), env.hurry("calls.store_transcript")];
+    let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await?;
+    anyhow::ensure!(call.state == "done", "{}\n{}", call.raw, env.logs());
+    let submits = env.simulators.speechkit.control.calls_to("POST", "/stt/v3/recognizeFileAsync");
+    assert_eq!(submits.len(), 5, "a rejected submission counts as one that may run");
+    client.wait_for_payment(&call.id, "paid", WAIT_TIMEOUT).await?;
+    bucket_gets_empty(&env).await
+}
+
 /// Without the model's summary the transcript is still delivered, with the reason and the sentiment from
 /// classifiers.
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,8 @@
 //! being known. So each submission is counted before it is made. No call is submitted more than [`MAX_SUBMITS`] times,
 //! and none without a hold. The operation is stored together with the next state, so a second run finds that state.
 
+use std::time::Duration;
+
 use flysk_clients::speechkit::{
     AudioFormat, Channels, Classifier, LlmAnswer, LlmPrompt, Operation, RecognitionOptions, RecognizeFile,
     SpeechKitError, Summarization,
@@ -23,10 +25,12 @@ use super::stage::{self, Stage, enter_stage};
 use super::summarization_slots;
 use crate::App;
 use crate::flysense::FlySense;
-use crate::job_error::IntoJobError;
+use crate::job_error::job_error;
 
 /// One submission and two repetitions, after lost answers or failed recognitions.
 pub(super) const MAX_SUBMITS: u32 = 3;
+/// Retry delay after rejected credentials: all attempts together leave a quarter of an hour to replace them.
+const DENIED_RETRY_DELAY: Duration = Duration::from_mins(2);
 
 impl JobHandler<App> for StartRecognition {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -45,7 +49,7 @@ impl JobHandler<App> for StartRecognition {
             Ok(operation) => attempt.finish(&operation).await,
             Err(error) => {
                 summarization_slots::release(app, flysense, self.transcription_id).await;
-                match error.outcome() {
+                match action_after(&error) {
                     FailureAction::GiveUp => {
                         tracing::error!(error = %error, "SpeechKit rejected the recording");
                         stage.fail(run, FailureCode::RecognitionRefused).await
@@ -54,7 +58,7 @@ impl JobHandler<App> for StartRecognition {
                         if outcome != FailureAction::Unknown {
                             uncount_submit(run, &stage).await?;
                         }
-                        Err(error.into_job_error())
+                        Err(job_error(outcome, &error))
                     }
                 }
             }
@@ -65,6 +69,15 @@ impl JobHandler<App> for StartRecognition {
         let now = app.clock().now();
         stage::fail_on_dead(unit, self.account_id, self.transcription_id, FailureCode::RecognitionFailed, now)
             .await
+    }
+}
+
+/// Rejected credentials are retried, because they are a fault of the deployment, not of the call: a key that is being
+/// replaced, a role that is missing.
+pub(super) fn action_after(error: &SpeechKitError) -> FailureAction {
+    match error {
+        SpeechKitError::Denied(_) => FailureAction::Retry { after: Some(DENIED_RETRY_DELAY) },
+        error => error.outcome(),
     }
 }
 

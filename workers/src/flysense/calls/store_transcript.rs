@@ -18,8 +18,9 @@ use flysk_store::flysense::transcriptions::Transcription;
 use flysk_store::flysense::{transcriptions, transcripts};
 
 use super::stage::{self, Stage, enter_stage};
+use super::start_recognition::action_after;
 use crate::App;
-use crate::job_error::IntoJobError;
+use crate::job_error::job_error;
 
 /// Time for which a result may be "not ready" after its operation has ended; usually moments. SpeechKit says the same of
 /// results that it will never have, and a wait costs no attempt.
@@ -37,7 +38,7 @@ impl JobHandler<App> for StoreTranscript {
             Err(SpeechKitError::NotReady) if run.now() - stage.call.updated_at > MAX_RESULT_DELAY => {
                 return stage.fail(run, FailureCode::RecognitionTimeout).await;
             }
-            Err(error) => return Err(error.into_job_error()),
+            Err(error) => return Err(job_error(action_after(&error), &error)),
         };
         let assembled = assemble(recognition.events, SegmentationLimits::default());
         let verdict = if assembled.utterances.is_empty() {
