@@ -14,6 +14,7 @@ mod listeners;
 mod payment_view;
 mod playback;
 mod preferences;
+mod recording_note;
 mod recordings;
 mod records;
 mod sound_type;

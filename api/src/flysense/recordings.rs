@@ -9,8 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use flysk_clients::amocrm::{AmoError, Note, RejectionKind};
-use flysk_clients::flysk_api::{self, Caller, FlyskApi, FlyskApiError};
+use flysk_clients::flysk_api::{self, FlyskApi};
 use flysk_clients::http::HttpOptions;
 use flysk_clients::outbound::{self, ByteRange, FileStream, Outbound, OutboundError, StreamLimits};
 use flysk_clients::storage::{self, Storage};
@@ -20,13 +19,11 @@ use flysk_domain::flysense::failure_cause::FailureCause;
 use flysk_domain::flysense::media_type::{Beginning, tell};
 use flysk_domain::flysense::playability::plays_in_browsers;
 use flysk_domain::id::{AccountId, TranscriptionId};
-use flysk_domain::platform::host::AccountHost;
 use flysk_domain::trace::Trace;
-use flysk_queue::limits::{RateLimit, WaitOutcome};
-use flysk_services::installs::{AMOCRM_BLOCK_DURATION, AmocrmCaller, block_account, blocked_for};
 use flysk_store::flysense::transcriptions::Transcription;
 
 use super::listeners::{ListenerPermit, Listeners};
+use super::recording_note::read_note;
 use super::sound_type;
 use crate::config::Config;
 use crate::deps::Deps;
@@ -43,10 +40,6 @@ const LINK_TTL: Duration = Duration::from_mins(1);
 const MAX_CACHED_LINKS: usize = 1_000;
 /// Range of bytes from which the media type is detected.
 const SNIFF_RANGE: &str = "bytes=0-511";
-/// Maximum time that a request waits for amoCRM's rate limit.
-const RATE_LIMIT_WAIT: Duration = Duration::from_secs(2);
-/// Delay after a 429 without `Retry-After`. amoCRM counts requests per second.
-const RETRY_AFTER_429: Duration = Duration::from_millis(1_100);
 
 /// Clients, cached links and listener counts.
 pub(crate) struct Recordings {
@@ -260,18 +253,7 @@ impl Recordings {
         trace: &Trace,
         call: &Transcription,
     ) -> Result<Option<String>, Problem> {
-        let caller = Caller::Account(call.account_id);
-        let access =
-            self.platform.pauth(&caller, Some(trace)).await.map_err(|error| access_problem(&error))?;
-        let host = AccountHost::parse(&access.base_domain, &deps.config.amocrm.host_suffixes);
-        let host = host.map_err(|error| {
-            tracing::error!(error = %error, "PAuth returned an untrusted host");
-            Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
-        })?;
-        let note = || deps.amocrm.note(&host, &access.access_token, call.entity_type, call.note_id);
-        let Some(note) = call_rate_limited(deps, call.account_id, trace, note).await? else {
-            return Ok(None);
-        };
+        let Some(note) = read_note(&self.platform, deps, trace, call).await? else { return Ok(None) };
         let link = note.call.and_then(|call| call.link).map(|link| link.trim().to_owned());
         let Some(link) = link.filter(|link| !link.is_empty()) else { return Ok(None) };
         let mut links = self.links();
@@ -299,77 +281,8 @@ fn open_storage(parts: &flysk_config::Storage) -> Storage {
     })
 }
 
-/// Calls amoCRM within the rate limit, `None` if it has no such note, and once more after a 429: the platform's requests to the account have a separate
-/// limit, so both together may exceed amoCRM's.
-async fn call_rate_limited<Asking>(
-    deps: &Deps,
-    account: AccountId,
-    trace: &Trace,
-    ask: impl Fn() -> Asking,
-) -> Result<Option<Note>, Problem>
-where
-    Asking: Future<Output = Result<Note, AmoError>>,
-{
-    acquire_rate_limit(deps, account, trace).await?;
-    let mut answer = ask().await;
-    if let Some(RejectionKind::RateLimited { after }) = answer.as_ref().err().and_then(AmoError::kind) {
-        tokio::time::sleep(after.unwrap_or(RETRY_AFTER_429).min(RATE_LIMIT_WAIT)).await;
-        acquire_rate_limit(deps, account, trace).await?;
-        answer = ask().await;
-    }
-    if answer.as_ref().is_err_and(|error| error.kind() == Some(RejectionKind::Blocked)) {
-        tracing::error!(alert = "amocrm_block", account.id = %account, "amoCRM blocks this address");
-        block_account(&deps.limits, account, AmocrmCaller::FlySense, AMOCRM_BLOCK_DURATION).await;
-    }
-    match answer {
-        Ok(note) => Ok(Some(note)),
-        Err(error) if error.kind() == Some(RejectionKind::NotFound) => Ok(None),
-        Err(error) => Err(note_problem(&error)),
-    }
-}
-
-/// Acquires the account's rate limit, which is shared with the workers. Fails at once while amoCRM blocks the account.
-async fn acquire_rate_limit(deps: &Deps, account: AccountId, trace: &Trace) -> Result<(), Problem> {
-    if blocked_for(&deps.limits, account, AmocrmCaller::FlySense).await.is_ok_and(|time| time.is_some()) {
-        let why = "amoCRM temporarily blocks requests to this account";
-        return Err(Problem::new(ProblemCode::UpstreamUnavailable, why));
-    }
-    let rate = RateLimit::per_second(format!("amocrm.{account}"), deps.config.amocrm.requests_per_second);
-    match deps
-        .limits
-        .acquire_timeout(&rate, &account.to_string(), &trace.correlation_id, RATE_LIMIT_WAIT)
-        .await
-    {
-        Ok(WaitOutcome::Acquired(_)) => Ok(()),
-        Ok(WaitOutcome::TimedOut(_)) => {
-            let why = "the rate limit of the account's amoCRM API is reached: retry in a few seconds";
-            Err(Problem::new(ProblemCode::TooManyRequests, why))
-        }
-        Err(error) => {
-            tracing::warn!(error = %error, "rate limiter unavailable");
-            Err(Problem::new(
-                ProblemCode::Unavailable,
-                "the rate limiter is unavailable: retry in a few seconds",
-            ))
-        }
-    }
-}
-
 fn no_recording() -> Problem {
     Problem::new(ProblemCode::NotFound, "the call has no recording")
-}
-
-fn note_problem(error: &AmoError) -> Problem {
-    tracing::warn!(error = %error, "cannot read the note of a call");
-    Problem::new(ProblemCode::UpstreamUnavailable, "amoCRM does not return the call's note")
-}
-
-fn access_problem(error: &FlyskApiError) -> Problem {
-    if error.code() == Some("reconnect_required") {
-        return Problem::new(ProblemCode::ReconnectRequired, "an administrator must connect FlySense again");
-    }
-    tracing::warn!(error = %error, "PAuth for a recording failed");
-    Problem::new(ProblemCode::UpstreamUnavailable, "no access to the account at present")
 }
 
 fn recording_problem(call: &Transcription, error: &OutboundError) -> Problem {

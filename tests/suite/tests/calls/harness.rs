@@ -152,21 +152,12 @@ impl TestApp {
     }
 
     pub(crate) fn call(&self, entity_type: EntityType, seconds: u32, silently: bool) -> u64 {
-        let call = NewCall {
-            account: ACCOUNT,
-            entity_type,
-            entity_id: LEAD,
-            link: Some("https://pbx.example.com/r/1.mp3".to_owned()),
-            link_after_ms: None,
-            duration: seconds,
-            duration_as_text: false,
-            direction: Direction::Inbound,
-            phone: "+70000000000".to_owned(),
-            uniq: None,
-            source: "example_pbx".to_owned(),
-            user: Some(ADMIN),
-            silently,
-        };
+        self.amocrm.state.call(new_call(entity_type, seconds, silently)).unwrap()
+    }
+
+    /// Adds a call of a lead without a recording and a webhook; returns the note's id.
+    pub(crate) fn call_without_link(&self) -> u64 {
+        let call = NewCall { link: None, ..new_call(EntityType::Leads, 42, true) };
         self.amocrm.state.call(call).unwrap()
     }
 
@@ -190,6 +181,24 @@ impl TestApp {
 
     pub(crate) fn asked(&self, method: &str, path: &str) -> usize {
         self.amocrm.control.calls_to(method, path).len()
+    }
+}
+
+fn new_call(entity_type: EntityType, seconds: u32, silently: bool) -> NewCall {
+    NewCall {
+        account: ACCOUNT,
+        entity_type,
+        entity_id: LEAD,
+        link: Some("https://pbx.example.com/r/1.mp3".to_owned()),
+        link_after_ms: None,
+        duration: seconds,
+        duration_as_text: false,
+        direction: Direction::Inbound,
+        phone: "+70000000000".to_owned(),
+        uniq: None,
+        source: "example_pbx".to_owned(),
+        user: Some(ADMIN),
+        silently,
     }
 }
 

@@ -1,11 +1,16 @@
 //! Streaming of recordings to the player.
 
 use anyhow::Context as _;
-use flysk_suite::environment::{Client, Environment, RECORDINGS};
+use chrono::TimeDelta;
+use flysk_simulators::amocrm::WidgetTokenShape;
+use flysk_simulators::{Act, Script};
+use flysk_store::Pool;
+use flysk_suite::environment::{ACCOUNT, ADMIN, CLIENT_ID, Client, Environment, LEAD, RECORDINGS};
 use reqwest::{Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::authentication::{OTHER_ACCOUNT, add_other_account};
+use crate::harness::TestApp;
 use crate::start_env;
 
 const FILE: &str = "sales-mono-8k.mp3";
@@ -131,4 +136,36 @@ async fn every_transcribable_recording_can_be_played() -> anyhow::Result<()> {
         assert_eq!(page.status(), StatusCode::BAD_GATEWAY, "{range:?}");
     }
     Ok(())
+}
+
+/// amoCRM refuses a token that looks valid. The platform is told, and the note is read with another one for the same listener.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn a_refused_token_is_replaced_while_the_listener_waits(pool: Pool) {
+    let app = TestApp::installed(pool).await;
+    let note = app.call_without_link();
+    let shape = WidgetTokenShape::default();
+    let token = || app.amocrm.state.widget_token(CLIENT_ID, ACCOUNT, ADMIN, &shape).unwrap();
+    let http = reqwest::Client::builder().build().unwrap();
+    let url = format!("{}/v1/flysense/transcriptions", app.api_url);
+    let body = json!({ "note_id": note, "entity_type": "leads", "entity_id": LEAD });
+    let asked = http.post(&url).header("X-Auth-Token", token()).json(&body).send().await.unwrap();
+    let call: Value = asked.json().await.unwrap();
+    let id = call["id"].as_str().unwrap();
+    // The token is not among the youngest, which are not renewed.
+    app.advance(TimeDelta::minutes(11));
+    app.amocrm.control.clear_calls();
+    let path = format!("/api/v4/leads/notes/{note}");
+    let refused = Act::Answer {
+        status: 401,
+        headers: vec![("content-type".to_owned(), "application/problem+json".to_owned())],
+        body: r#"{"title":"Unauthorized","status":401}"#.to_owned(),
+    };
+    app.amocrm.control.script(Script::next(path.as_str(), refused));
+    let played = http.get(format!("{url}/{id}/audio")).header("X-Auth-Token", token()).send().await.unwrap();
+    assert_eq!(played.status(), StatusCode::NOT_FOUND, "the note was read: it has no link");
+    assert_eq!(app.asked("POST", "/oauth2/access_token"), 1);
+    let calls = app.amocrm.control.calls_to("GET", &path);
+    let bearers: Vec<Option<&str>> = calls.iter().map(|call| call.header("authorization")).collect();
+    assert_eq!(bearers.len(), 2);
+    assert_ne!(bearers[0], bearers[1]);
 }
