@@ -80,6 +80,7 @@ pub async fn request_transcription(
                 let trace = unit.trace().clone();
                 transcriptions::count_run(unit, call.id, call.run_count(), next).await?;
                 transcriptions::restart(unit, call.id, state, &trace, now).await?;
+                transcriptions::set_left_channel(unit, call.id, request.left_channel).await?;
                 RequestOutcome::Restarted(call.id)
             }
             _ => return already_requested(unit, &call, request.requested_by).await,

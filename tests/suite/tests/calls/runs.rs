@@ -3,13 +3,17 @@
 use anyhow::Context as _;
 use flysk_domain::flysense::run_limit::RunCount;
 use flysk_domain::id::{AccountId, NoteId};
-use flysk_store::StoreError;
+use flysk_simulators::amocrm::WidgetTokenShape;
 use flysk_store::flysense::transcriptions;
-use flysk_suite::environment::{ACCOUNT, Client, DEFAULT_WELCOME_BONUS, Environment, LEAD, Options};
+use flysk_store::{Pool, StoreError};
+use flysk_suite::environment::{
+    ACCOUNT, ADMIN, CLIENT_ID, Client, DEFAULT_WELCOME_BONUS, Environment, LEAD, Options,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::charging::{WAIT_TIMEOUT, checked_receipt, everything_is_paid};
+use crate::harness::TestApp;
 
 const FILE: &str = "sales-stereo-44k.mp3";
 const SUBMIT: &str = "/stt/v3/recognizeFileAsync";
@@ -125,4 +129,28 @@ async fn two_concurrent_requests_do_not_both_start_a_run() -> anyhow::Result<()>
     let late = transcriptions::count_run(&mut conn, call.id, counted, next).await;
     assert!(matches!(late, Err(StoreError::WrongState { .. })), "{late:?}");
     Ok(())
+}
+
+/// A call that is requested again follows the present preference about channels, not the one of its first request.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn another_run_follows_the_present_preferences(pool: Pool) {
+    let app = TestApp::installed(pool).await;
+    let note = app.call_without_link();
+    let shape = WidgetTokenShape::default();
+    let http = reqwest::Client::builder().build().unwrap();
+    let send = async |method: Method, path: &str, body: Value| {
+        let token = app.amocrm.state.widget_token(CLIENT_ID, ACCOUNT, ADMIN, &shape).unwrap();
+        let request = http.request(method, format!("{}/v1/flysense/{path}", app.api_url));
+        request.header("X-Auth-Token", token).json(&body).send().await.unwrap().status()
+    };
+    let call = json!({ "note_id": note, "entity_type": "leads", "entity_id": LEAD });
+    assert_eq!(send(Method::POST, "transcriptions", call.clone()).await, StatusCode::ACCEPTED);
+    let failed = "UPDATE transcriptions SET state = 'failed', failure_code = 'internal'";
+    sqlx::query(failed).execute(&app.pool).await.unwrap();
+    let preferences = json!({ "auto": true, "left_channel": "client" });
+    assert_eq!(send(Method::PUT, "preferences", preferences).await, StatusCode::OK);
+    assert_eq!(send(Method::POST, "transcriptions", call).await, StatusCode::ACCEPTED);
+    let run: (u32, String) =
+        sqlx::query_as("SELECT run, left_channel FROM transcriptions").fetch_one(&app.pool).await.unwrap();
+    assert_eq!(run, (2, "client".to_owned()));
 }

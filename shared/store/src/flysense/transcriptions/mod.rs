@@ -34,7 +34,7 @@ pub use read::{
     unknown_notes,
 };
 pub use recording::{NoteFacts, Prepared, set_aside_recording, set_note, set_prepared, set_waits_for};
-pub use runs::{count_run, set_requested_by};
+pub use runs::{count_run, set_left_channel, set_requested_by};
 pub use same_call::is_first_of_call;
 pub use unseen::{count_unseen, prune_unseen};
 pub use write::{

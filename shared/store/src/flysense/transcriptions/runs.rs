@@ -1,5 +1,6 @@
-//! Writes of `transcriptions` that count runs and store their requester.
+//! Writes of `transcriptions` that count runs and store what their requests bring.
 
+use flysk_domain::flysense::roles::Role;
 use flysk_domain::flysense::run_limit::RunCount;
 use flysk_domain::id::{TranscriptionId, UserId};
 
@@ -31,6 +32,16 @@ pub async fn count_run(
 pub async fn set_requested_by(conn: &mut Conn, id: TranscriptionId, user: UserId) -> StoreResult<()> {
     sqlx::query("UPDATE transcriptions SET requested_by = ? WHERE id = ? AND requested_by IS NULL")
         .bind(user.0)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Stores the role of the speaker on the left channel, for a run that follows the account's present preference.
+pub async fn set_left_channel(conn: &mut Conn, id: TranscriptionId, role: Role) -> StoreResult<()> {
+    sqlx::query("UPDATE transcriptions SET left_channel = ? WHERE id = ?")
+        .bind(role.code())
         .bind(id.to_string())
         .execute(conn)
         .await?;
