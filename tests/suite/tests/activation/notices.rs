@@ -91,6 +91,28 @@ async fn nobody_is_written_to_at_night(pool: MySqlPool) {
     assert_eq!(notices(&app, BALANCE_LOW), 1);
 }
 
+/// A notice waits for the morning. Meanwhile the person switches its kind off, or ends the binding.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn what_is_withdrawn_at_night_is_not_told_in_the_morning(pool: MySqlPool) {
+    const WITHDRAWN: &str = "SELECT COUNT(*) FROM bot_messages WHERE state = 'unreachable'";
+    let app = TestApp::installed(pool).await;
+    app.activate_in_telegram().await;
+    spend(&app, 350_000_000).await;
+    for (said, withdrawn) in [("Выключить: баланс заканчивается", 1), ("/stop", 2)]
+    {
+        forward_to(&app, 23);
+        look(&app).await;
+        app.telegram.state.write(ANNA, said).unwrap();
+        app.run_until_idle().await;
+        forward_to(&app, 9);
+        app.run_until_idle().await;
+        assert_eq!((notices(&app, BALANCE_LOW), app.count(WITHDRAWN).await), (0, withdrawn), "{said}");
+        app.telegram.state.write(ANNA, "Включить: баланс заканчивается").unwrap();
+        app.run_until_idle().await;
+    }
+    assert!(app.jobs(JobState::Dead).await.is_empty());
+}
+
 /// Access is lost: the people who are bound are told where to grant it again, and stay bound.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn lost_access_is_told_with_the_way_back(pool: MySqlPool) {

@@ -1,7 +1,8 @@
 //! Performs `telegram.send_message` and `max.send_message`.
 //!
 //! Messengers have no idempotency keys, so the intent is stored before the request. A message that was certainly not sent is
-//! sent again; one whose outcome is unknown is not, because it would be read twice. The person can always ask again.
+//! sent again; one whose outcome is unknown is not, because it would be read twice. The person can always ask again. A notice
+//! that the person does not want any more is not sent, as letters are not.
 
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitO
 use flysk_services::activation::{open_message, write_letter_instead};
 use flysk_store::flysense::activation::bindings;
 use flysk_store::flysense::activation::messages::{self, MessageRow};
+use flysk_store::flysense::activation::notices;
 use flysk_store::repeat_contended;
 
 use super::BotAccess;
@@ -54,8 +56,12 @@ async fn send<B: Bot>(run: &JobContext, app: &App, bot: &BotAccess<B>, id: BotMe
     match message.state {
         MessageState::Waiting => {}
         // The process of the earlier attempt died between the request and its result.
-        MessageState::Sending => return end(run, id, MessageState::Unknown).await,
+        MessageState::Sending => return end(run, id, MessageState::Sending, MessageState::Unknown).await,
         _ => return Ok(JobOutcome::skip("the message was already processed")),
+    }
+    // A notice may have waited for the morning.
+    if notices::is_withdrawn(&mut *run.pool().acquire().await?, id).await? {
+        return end(run, id, MessageState::Waiting, MessageState::Unreachable).await;
     }
     let opened = open_message(&app.keyring, &message.body.0);
     let opened =
@@ -65,7 +71,7 @@ async fn send<B: Bot>(run: &JobContext, app: &App, bot: &BotAccess<B>, id: BotMe
     messages::set_state(&mut unit, id, MessageState::Waiting, MessageState::Sending, run.now()).await?;
     unit.commit().await?;
     match bot.client.send(message.chat_id, &opened).await {
-        Ok(()) => end(run, id, MessageState::Sent).await,
+        Ok(()) => end(run, id, MessageState::Sending, MessageState::Sent).await,
         Err(error) => on_error(run, app, id, &message, &error).await,
     }
 }
@@ -95,14 +101,14 @@ async fn on_error(
     match (error.outcome(), error.refusal()) {
         (FailureAction::Unknown, _) => {
             tracing::warn!(message.id = %id, error = %error, "it is unknown whether a message was sent");
-            end(run, id, MessageState::Unknown).await
+            end(run, id, MessageState::Sending, MessageState::Unknown).await
         }
         (FailureAction::GiveUp, Some(RefusalKind::Unreachable)) => {
             repeat_contended(|| end_unreachable(run, id, message)).await
         }
         (FailureAction::GiveUp, _) => {
             tracing::error!(message.id = %id, error = %error, "a message was refused");
-            end(run, id, MessageState::Refused).await
+            end(run, id, MessageState::Sending, MessageState::Refused).await
         }
         (action @ (FailureAction::Wait { .. } | FailureAction::Retry { .. }), _) => {
             repeat_contended(|| wait_again(run, id)).await?;
@@ -117,10 +123,10 @@ async fn on_error(
 }
 
 /// Ends the message with its job. What follows an answer is repeated here, because a retried handler would not know the answer.
-async fn end(run: &JobContext, id: BotMessageId, state: MessageState) -> JobResult {
+async fn end(run: &JobContext, id: BotMessageId, from: MessageState, to: MessageState) -> JobResult {
     repeat_contended(|| async {
         let mut unit = run.begin().await?;
-        messages::set_state(&mut unit, id, MessageState::Sending, state, run.now()).await?;
+        messages::set_state(&mut unit, id, from, to, run.now()).await?;
         run.done(unit).await
     })
     .await

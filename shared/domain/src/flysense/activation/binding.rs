@@ -26,7 +26,7 @@ pub enum MessageState {
     Sent,
     /// Possibly sent. Not sent again, because the person would read it twice.
     Unknown,
-    /// The person blocked the bot.
+    /// The person blocked the bot, or is not bound any more, or has switched such notices off.
     Unreachable,
     /// The messenger refused it.
     Refused,

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::flysense::activation::notices::{NoticeKind, WeekOfCalls};
 use flysk_domain::id::{AccountId, BindingId, BotMessageId};
+use sqlx::types::Json;
 
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
@@ -51,6 +52,20 @@ pub async fn is_claimed(
     .fetch_one(conn)
     .await?;
     Ok(known > 0)
+}
+
+/// Whether a message is a notice whose person is not bound any more, or has switched its kind off since it was queued.
+pub async fn is_withdrawn(conn: &mut Conn, message_id: BotMessageId) -> StoreResult<bool> {
+    let found: Option<(String, Option<Json<Vec<NoticeKind>>>)> = sqlx::query_as(
+        "SELECT n.kind, b.muted FROM activation_notices n
+         LEFT JOIN activation_bindings b ON b.id = n.binding_id WHERE n.message_id = ?",
+    )
+    .bind(message_id.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some((kind, muted)) = found else { return Ok(false) };
+    let kind: NoticeKind = decode_text("kind of notices", &kind)?;
+    Ok(muted.is_none_or(|muted| muted.0.contains(&kind)))
 }
 
 /// A notice that the messenger did not deliver.
