@@ -33,6 +33,9 @@ pub(super) async fn bind(
     let now = clock.now();
     let known = bindings::find_of_person(unit, link.account_id, messenger, person.user_id).await?;
     let id = known.map_or_else(|| BindingId::generate(clock), |known| known.id);
+    // The person has chosen the notices of this dialogue, whatever account they are about.
+    let others = bindings::list_of_chat(unit, messenger, person.chat_id).await?;
+    let muted = others.into_iter().next_back().map(|other| other.muted).unwrap_or_default();
     let sealed = keyring.seal_phone(phone.as_str(), &aad::binding_phone(id))?;
     let binding = BindingRow {
         id,
@@ -46,7 +49,7 @@ pub(super) async fn bind(
         phone_sealed: sealed.sealed,
         phone_masked: phone.masked(),
         state: BindingState::Active,
-        muted: Vec::new(),
+        muted,
         consented_at: now,
     };
     bindings::put(unit, &binding, sealed.index.as_bytes(), now).await?;

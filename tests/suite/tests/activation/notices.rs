@@ -74,7 +74,31 @@ async fn a_low_balance_is_told_once_a_day_and_not_to_those_who_do_not_want_it(po
     assert_eq!(notices(&app, BALANCE_LOW), 2, "the next day, and wanted again");
 }
 
-#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+/// `/settings` is about the dialogue: an account that the person joins later does not switch notices on again.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn what_is_switched_off_stays_off_for_the_next_account(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.activate_in_telegram().await;
+    app.telegram.state.write(ANNA, "Выключить: баланс заканчивается").unwrap();
+    app.run_until_idle().await;
+    // So far Anna is bound to a neighbour.
+    sqlx::query("UPDATE activation_bindings SET account_id = account_id + 1")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    app.activate_in_telegram().await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM activation_bindings").await, 2);
+    forward_to(&app, 12);
+    spend(&app, 350_000_000).await;
+    look(&app).await;
+    assert_eq!(notices(&app, BALANCE_LOW), 0);
+    app.telegram.state.write(ANNA, "/settings").unwrap();
+    app.run_until_idle().await;
+    let settings = app.told(ANNA).pop().unwrap();
+    assert!(settings.contains("баланс заканчивается — выключено"), "{settings}");
+}
+
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
 async fn nobody_is_written_to_at_night(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
