@@ -179,6 +179,35 @@ async fn a_second_partial_refund_without_refund_ids_happens_once(pool: MySqlPool
     app.assert_proven().await;
 }
 
+/// A payment by SBP after a lost response: while the bank names the amount of `Init`, nothing is sent again.
+#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+async fn an_unclear_refund_without_refund_ids_is_not_sent_again(pool: MySqlPool) {
+    let app = TestApp::open(pool).await;
+    let id = app.paid().await;
+    app.bank.state.behave(Behaviour {
+        refund_ids_count: false,
+        notification_copies: 0,
+        ..Behaviour::default()
+    });
+    refund(&app, id, Some(10_000)).await.unwrap();
+    app.run_due_jobs().await;
+    sqlx::query("UPDATE coin_purchases SET card_pan = NULL").execute(&app.pool).await.unwrap();
+    app.bank.control.script(Script::next("/v2/Cancel", Act::ServeThenCut));
+    let payment = app.payment(id);
+    let told = json!({ "Success": true, "ErrorCode": "0", "TerminalKey": payment.terminal,
+        "Status": "PARTIAL_REFUNDED", "PaymentId": payment.id, "OrderId": payment.order_id, "Amount": PRICE });
+    let answer = Act::Answer { status: 200, headers: Vec::new(), body: told.to_string() };
+    app.bank.control.script(Script::next("/v2/GetState", answer));
+    let second = refund(&app, id, Some(20_000)).await.unwrap();
+    for _ in 0..12 {
+        app.run_due_jobs().await;
+        app.clock.advance(TimeDelta::minutes(1));
+    }
+    assert_eq!(state_of(&app, &second.id).await, RefundState::Done, "a later answer shows it");
+    assert_eq!((app.calls("Cancel"), app.payment(id).left), (2, PRICE - 30_000));
+    app.assert_proven().await;
+}
+
 /// The worker crashes between the call and storing its response.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_worker_crash_during_a_refund_refunds_nothing_twice(pool: MySqlPool) {

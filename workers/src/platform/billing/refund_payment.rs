@@ -2,7 +2,8 @@
 //!
 //! Harmless when run twice: the state `sent` is stored before `Cancel`, a run that finds it queries the payment first,
 //! and a repeated `Cancel` with the same `ExternalRequestId` returns the first call's state. SBP has no such id: there,
-//! the query of the payment and of its remaining amount protects from a second refund.
+//! the query of the payment and of its remaining amount protects from a second refund, and nothing is sent again while they do
+//! not show whether the first one happened.
 //!
 //! A rejection may answer a repeated call whose first attempt succeeded, so it counts only if the money was not
 //! returned.
@@ -102,7 +103,8 @@ impl JobHandler<App> for RefundPayment {
     }
 }
 
-/// An earlier run sent the request and stopped before it stored the answer: query the payment. `None`: send it again.
+/// An earlier run sent the request and stopped before it stored the answer: query the payment. `None`: send it again. A payment
+/// without a card's number may be one by SBP, which has no ids of refunds.
 async fn check_status_first(
     run: &JobContext,
     acquiring: &Acquiring,
@@ -110,10 +112,14 @@ async fn check_status_first(
     refund: &Refund,
     payment_id: &str,
 ) -> Result<Option<JobOutcome>, JobError> {
-    match refund_status(acquiring, purchase, refund, payment_id).await? {
+    let status = refund_status(acquiring, purchase, refund, payment_id).await?;
+    match status {
         RefundStatus::OnItsWay => Ok(Some(snooze(run))),
         RefundStatus::Happened => finish(run, refund).await.map(Some),
-        RefundStatus::NotHappened | RefundStatus::Unclear => Ok(None),
+        _ if status.may_be_repeated(purchase.card_pan.is_some()) => Ok(None),
+        RefundStatus::NotHappened | RefundStatus::Unclear => Err(JobError::retry(
+            "the payment's status does not show whether it was refunded, and a second request could refund twice",
+        )),
     }
 }
 

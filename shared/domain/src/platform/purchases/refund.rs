@@ -114,6 +114,18 @@ pub enum RefundStatus {
     Unclear,
 }
 
+impl RefundStatus {
+    /// Whether a request whose response was lost may be sent again. For a card, the bank knows a repeated request by its id. For SBP
+    /// it does not, so a second one could refund twice unless the first is known to have returned nothing.
+    pub const fn may_be_repeated(self, by_card: bool) -> bool {
+        match self {
+            Self::NotHappened => true,
+            Self::Unclear => by_card,
+            Self::Happened | Self::OnItsWay => false,
+        }
+    }
+}
+
 impl RefundAttempt {
     /// The outcome, from the payment's status and its remaining amount.
     pub fn status(&self, status: &PaymentStatus, left: Option<Kopecks>) -> RefundStatus {
@@ -275,6 +287,17 @@ mod tests {
         ] {
             let fate = refund.status(&PaymentStatus::from(status.to_owned()), left.map(Kopecks));
             assert_eq!(fate, wanted, "{refund:?}, {status} of {left:?}");
+        }
+    }
+
+    /// `PARTIAL_REFUNDED` with the amount of `Init` does not tell whether the second refund happened.
+    #[test]
+    fn an_unclear_refund_is_repeated_only_where_the_bank_knows_its_id() {
+        let second = asked(30_000, 20_000);
+        let status = |left| second.status(&PaymentStatus::PartialRefunded, Some(Kopecks(left)));
+        for (left, by_card, by_sbp) in [(50_000, true, false), (40_000, true, true), (20_000, false, false)] {
+            let repeated = (status(left).may_be_repeated(true), status(left).may_be_repeated(false));
+            assert_eq!(repeated, (by_card, by_sbp), "{left}");
         }
     }
 
