@@ -75,7 +75,7 @@ async fn a_low_balance_is_told_once_a_day_and_not_to_those_who_do_not_want_it(po
 }
 
 /// `/settings` is about the dialogue: an account that the person joins later does not switch notices on again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_is_switched_off_stays_off_for_the_next_account(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -98,7 +98,7 @@ async fn what_is_switched_off_stays_off_for_the_next_account(pool: MySqlPool) {
     assert!(settings.contains("баланс заканчивается — выключено"), "{settings}");
 }
 
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn nobody_is_written_to_at_night(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
     app.activate_in_telegram().await;
@@ -116,7 +116,7 @@ async fn nobody_is_written_to_at_night(pool: MySqlPool) {
 }
 
 /// A notice waits for the morning. Meanwhile the person switches its kind off, or ends the binding.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn what_is_withdrawn_at_night_is_not_told_in_the_morning(pool: MySqlPool) {
     const WITHDRAWN: &str = "SELECT COUNT(*) FROM bot_messages WHERE state = 'unreachable'";
     let app = TestApp::installed(pool).await;

@@ -139,7 +139,7 @@ async fn every_transcribable_recording_can_be_played() -> anyhow::Result<()> {
 }
 
 /// amoCRM refuses a token that looks valid. The platform is told, and the note is read with another one for the same listener.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refused_token_is_replaced_while_the_listener_waits(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let note = app.call_without_link();

@@ -132,7 +132,7 @@ async fn two_concurrent_requests_do_not_both_start_a_run() -> anyhow::Result<()>
 }
 
 /// A call that is requested again follows the present preference about channels, not the one of its first request.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn another_run_follows_the_present_preferences(pool: Pool) {
     let app = TestApp::installed(pool).await;
     let note = app.call_without_link();

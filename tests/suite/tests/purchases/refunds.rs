@@ -180,7 +180,7 @@ async fn a_second_partial_refund_without_refund_ids_happens_once(pool: MySqlPool
 }
 
 /// A payment by SBP after a lost response: while the bank names the amount of `Init`, nothing is sent again.
-#[sqlx::test(migrator = "flysk_migrations::MIGRATOR")]
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unclear_refund_without_refund_ids_is_not_sent_again(pool: MySqlPool) {
     let app = TestApp::open(pool).await;
     let id = app.paid().await;
