@@ -42,6 +42,21 @@ async fn insert(conn: &mut Conn, table: &str, columns: &str, values: &str, first
     sqlx::query(AssertSqlSafe(format!("ANALYZE TABLE {table}"))).execute(conn).await.unwrap();
 }
 
+/// Inserts active installs, each of an account of its own; `created` is a literal.
+async fn insert_installs(conn: &mut Conn, created: &str, count: u32) {
+    insert(
+        conn,
+        "installs",
+        "id, widget_id, platform, account_id, status, settings, created_at, updated_at",
+        &format!(
+            "CONCAT('ins_', LPAD(n, 26, '0')), 'wgt_00000000000000000000000000', 'amocrm', n, 'active', '{{}}', {created}, {created}"
+        ),
+        0,
+        count,
+    )
+    .await;
+}
+
 /// Rows that the session has read, counted by the server.
 async fn rows_read(conn: &mut Conn) -> u64 {
     let counters = sqlx::raw_sql("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(conn).await.unwrap();
@@ -122,17 +137,7 @@ async fn a_slice_of_a_count_reads_no_more_of_a_longer_queue(pool: MySqlPool) {
 async fn pairs_that_are_not_due_are_not_read(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (granted, expiry) = (literal(now()), literal(now() + TimeDelta::days(1)));
-    insert(
-        &mut conn,
-        "installs",
-        "id, widget_id, platform, account_id, status, settings, created_at, updated_at",
-        &format!(
-            "CONCAT('ins_', LPAD(n, 26, '0')), 'wgt_00000000000000000000000000', 'amocrm', n, 'active', '{{}}', {granted}, {granted}"
-        ),
-        0,
-        20_000,
-    )
-    .await;
+    insert_installs(&mut conn, &granted, 20_000).await;
     insert(
         &mut conn,
         "install_tokens",
@@ -156,17 +161,7 @@ async fn pairs_that_are_not_due_are_not_read(pool: MySqlPool) {
 async fn pairs_that_fail_again_and_again_leave_others_their_turn(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();
     let granted = literal(now() - TimeDelta::days(30));
-    insert(
-        &mut conn,
-        "installs",
-        "id, widget_id, platform, account_id, status, settings, created_at, updated_at",
-        &format!(
-            "CONCAT('ins_', LPAD(n, 26, '0')), 'wgt_00000000000000000000000000', 'amocrm', n, 'active', '{{}}', {granted}, {granted}"
-        ),
-        0,
-        20,
-    )
-    .await;
+    insert_installs(&mut conn, &granted, 20).await;
     // The first 15 have failed since yesterday, the last time some minutes ago. Of the others, the last expires first.
     let (expired, expiry) = (literal(now() - TimeDelta::days(1)), literal(now() + TimeDelta::hours(1)));
     let failed = literal(now() - TimeDelta::minutes(16));

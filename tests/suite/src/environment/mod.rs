@@ -31,7 +31,7 @@ pub use processes::Environment;
 pub use sandbox::SandboxDatabase;
 pub use sandbox_process::SandboxProcess;
 pub use schema_copy::copy_schema;
-pub use simulators::{BOT_WEBHOOK_SECRET, RECORDINGS, Simulators, T_API_ACCOUNT, T_API_TOKEN};
+pub use simulators::{BOT_WEBHOOK_SECRET, RECORDINGS, Simulators, T_API_ACCOUNT, T_API_TOKEN, call_of_lead};
 pub use wallet::Coins;
 
 /// Variable of the processes with the token of the simulated T-API, for the command `vendor:t-api`.

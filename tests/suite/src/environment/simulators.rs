@@ -115,21 +115,26 @@ impl Simulators {
     /// A telephony provider adds a call with this recording to the lead, and amoCRM sends the webhook. Returns
     /// the note's id.
     pub fn call_arrives(&self, link: Option<String>, seconds: u32) -> anyhow::Result<u64> {
-        Ok(self.amocrm.state.call(NewCall {
-            account: ACCOUNT,
-            entity_type: EntityType::Leads,
-            entity_id: LEAD,
-            link,
-            link_after_ms: None,
-            duration: seconds,
-            duration_as_text: false,
-            direction: Direction::Inbound,
-            phone: "+70000000000".to_owned(),
-            uniq: None,
-            source: "example_pbx".to_owned(),
-            user: Some(ADMIN),
-            silently: false,
-        })?)
+        Ok(self.amocrm.state.call(call_of_lead(link, seconds))?)
+    }
+}
+
+/// A call of the lead with this recording, of which amoCRM sends the webhook.
+pub fn call_of_lead(link: Option<String>, seconds: u32) -> NewCall {
+    NewCall {
+        account: ACCOUNT,
+        entity_type: EntityType::Leads,
+        entity_id: LEAD,
+        link,
+        link_after_ms: None,
+        duration: seconds,
+        duration_as_text: false,
+        direction: Direction::Inbound,
+        phone: "+70000000000".to_owned(),
+        uniq: None,
+        source: "example_pbx".to_owned(),
+        user: Some(ADMIN),
+        silently: false,
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use flysk_simulators::amocrm::{Amocrm, Direction, EntityType, NewCall};
+use flysk_simulators::amocrm::Amocrm;
 use flysk_suite::chaos::database::{NodeDeparture, TestCluster};
 use flysk_suite::chaos::fleet::lock_machine;
 use flysk_suite::environment::{
-    ACCOUNT, ADMIN, CLIENT_ID, Client, Environment, LEAD, Options, Transcription, another_account,
+    ACCOUNT, CLIENT_ID, Client, Environment, Options, Transcription, another_account, call_of_lead,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -86,29 +86,10 @@ impl Caller {
     async fn run(self, stop: CancellationToken) -> anyhow::Result<BTreeMap<u64, String>> {
         let mut calls = BTreeMap::new();
         while stop.run_until_cancelled(tokio::time::sleep(CALL_INTERVAL)).await.is_some() {
-            let note = self.amocrm.call(new_call(&self.recording))?;
+            let note = self.amocrm.call(call_of_lead(Some(self.recording.clone()), 42))?;
             calls.insert(note, repeat(|| self.client.transcribe(note)).await?);
         }
         Ok(calls)
-    }
-}
-
-/// A call on the lead, of which amoCRM sends a webhook.
-fn new_call(recording: &str) -> NewCall {
-    NewCall {
-        account: ACCOUNT,
-        entity_type: EntityType::Leads,
-        entity_id: LEAD,
-        link: Some(recording.to_owned()),
-        link_after_ms: None,
-        duration: 42,
-        duration_as_text: false,
-        direction: Direction::Inbound,
-        phone: "+70000000000".to_owned(),
-        uniq: None,
-        source: "example_pbx".to_owned(),
-        user: Some(ADMIN),
-        silently: false,
     }
 }
 

@@ -15,7 +15,7 @@ use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::limits::RateLimiter;
 use flysk_queue::{EphemeralQueue, Job, Outbox, RedisKeys, connect_redis};
 use flysk_services::widgets::Registration;
-use flysk_simulators::amocrm::{self, Amocrm, Behaviour, Direction, EntityType, Hook, NewCall};
+use flysk_simulators::amocrm::{self, Amocrm, Behaviour, EntityType, Hook, NewCall};
 use flysk_simulators::{Control, Running, SimClock};
 use flysk_store::Pool;
 use flysk_store::flysense::accounts::{self, AccountRow};
@@ -23,7 +23,7 @@ use flysk_store::jobs::{self, JobRow, JobState};
 use flysk_store::platform::widgets::{self, Changes};
 use flysk_suite::due_jobs::run_due_jobs;
 use flysk_suite::environment::{
-    ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, LEAD, PUBLIC_ORIGIN, connect_as_in_production, seed_amocrm,
+    ACCOUNT, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, call_of_lead, connect_as_in_production, seed_amocrm,
 };
 use flysk_tokens::Vault;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
@@ -152,12 +152,14 @@ impl TestApp {
     }
 
     pub(crate) fn call(&self, entity_type: EntityType, seconds: u32, silently: bool) -> u64 {
-        self.amocrm.state.call(new_call(entity_type, seconds, silently)).unwrap()
+        let link = Some("https://pbx.example.com/r/1.mp3".to_owned());
+        let call = NewCall { entity_type, silently, ..call_of_lead(link, seconds) };
+        self.amocrm.state.call(call).unwrap()
     }
 
     /// Adds a call of a lead without a recording and a webhook; returns the note's id.
     pub(crate) fn call_without_link(&self) -> u64 {
-        let call = NewCall { link: None, ..new_call(EntityType::Leads, 42, true) };
+        let call = NewCall { silently: true, ..call_of_lead(None, 42) };
         self.amocrm.state.call(call).unwrap()
     }
 
@@ -181,24 +183,6 @@ impl TestApp {
 
     pub(crate) fn asked(&self, method: &str, path: &str) -> usize {
         self.amocrm.control.calls_to(method, path).len()
-    }
-}
-
-fn new_call(entity_type: EntityType, seconds: u32, silently: bool) -> NewCall {
-    NewCall {
-        account: ACCOUNT,
-        entity_type,
-        entity_id: LEAD,
-        link: Some("https://pbx.example.com/r/1.mp3".to_owned()),
-        link_after_ms: None,
-        duration: seconds,
-        duration_as_text: false,
-        direction: Direction::Inbound,
-        phone: "+70000000000".to_owned(),
-        uniq: None,
-        source: "example_pbx".to_owned(),
-        user: Some(ADMIN),
-        silently,
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use flysk_domain::flysense::automatic::MAX_AUTOMATIC_PER_DAY;
-use flysk_simulators::amocrm::{Direction, EntityType, NewCall};
+use flysk_simulators::amocrm::{EntityType, NewCall};
 use flysk_store::jobs::JobState;
-use flysk_suite::environment::{ACCOUNT, ADMIN, Environment, LEAD, PUBLIC_ORIGIN};
+use flysk_suite::environment::{ACCOUNT, Environment, LEAD, PUBLIC_ORIGIN, call_of_lead};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sqlx::MySqlPool;
@@ -176,19 +176,7 @@ async fn a_call_on_two_entities_is_transcribed_once() -> anyhow::Result<()> {
 
 /// Adds a note to an entity for the call with the telephony provider's id `uniq`.
 fn arrives(env: &Environment, entity_type: EntityType, uniq: &str) -> anyhow::Result<u64> {
-    Ok(env.simulators.amocrm.state.call(NewCall {
-        account: ACCOUNT,
-        entity_type,
-        entity_id: LEAD,
-        link: Some(env.simulators.recording_url("support-mono-opus.ogg")),
-        link_after_ms: None,
-        duration: 42,
-        duration_as_text: false,
-        direction: Direction::Inbound,
-        phone: "+70000000000".to_owned(),
-        uniq: Some(uniq.to_owned()),
-        source: "example_pbx".to_owned(),
-        user: Some(ADMIN),
-        silently: false,
-    })?)
+    let link = env.simulators.recording_url("support-mono-opus.ogg");
+    let call = NewCall { entity_type, uniq: Some(uniq.to_owned()), ..call_of_lead(Some(link), 42) };
+    Ok(env.simulators.amocrm.state.call(call)?)
 }

@@ -1,5 +1,6 @@
 //! Answers that are lost, late, doubled and reordered: nothing is charged twice, and nothing that was paid is forgotten.
 
+use chrono::{DateTime, Utc};
 use flysk_crypto::aad;
 use flysk_domain::id::VendorId;
 use flysk_domain::platform::invoice_payments::AttemptState;
@@ -43,15 +44,21 @@ async fn a_lost_answer_to_init_is_adopted_by_the_next_run(pool: MySqlPool) {
     subscriber.assert_sound().await;
 }
 
+/// The bank opens the payment of the first renewal, and its answer is lost; returns the time of the charge.
+async fn lose_opened_payment(subscriber: &TestSubscriber) -> DateTime<Utc> {
+    subscriber.sandbox.bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
+    subscriber.advance_to("2027-02-28", "00:00:01").await;
+    let charge_at = subscriber.last_invoice().await.charge_at.unwrap();
+    subscriber.advance_until(charge_at + chrono::TimeDelta::seconds(1)).await;
+    charge_at
+}
+
 /// The bank has opened the payment with another amount, and its answer was lost: the next run, or the question, finds it.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_of_another_amount_is_cancelled_and_the_charge_made_anew(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    lose_opened_payment(&subscriber).await;
     let bank = &subscriber.sandbox.bank;
-    bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
-    subscriber.advance_to("2027-02-28", "00:00:01").await;
-    let charge_at = subscriber.last_invoice().await.charge_at.unwrap();
-    subscriber.advance_until(charge_at + chrono::TimeDelta::seconds(1)).await;
     let opened = bank.state.payments().pop().unwrap();
     let order = serde_json::json!({
         "Success": true, "ErrorCode": "0", "OrderId": opened.order_id,
@@ -78,11 +85,8 @@ async fn a_payment_of_another_amount_is_cancelled_and_the_charge_made_anew(pool:
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_that_a_question_has_found_is_charged_although_its_job_is_lost(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let charge_at = lose_opened_payment(&subscriber).await;
     let bank = &subscriber.sandbox.bank;
-    bank.control.script(Script::next("/v2/Init", Act::ServeThenCut));
-    subscriber.advance_to("2027-02-28", "00:00:01").await;
-    let charge_at = subscriber.last_invoice().await.charge_at.unwrap();
-    subscriber.advance_until(charge_at + chrono::TimeDelta::seconds(1)).await;
     let renewal = subscriber.last_invoice().await;
     let attempt = subscriber.attempts(renewal.id).await.remove(0);
     assert_eq!((attempt.state, attempt.payment_id.as_deref()), (AttemptState::Opening, None));

@@ -167,19 +167,24 @@ async fn a_confirmation_that_is_sent_twice_starts_one_act(pool: MySqlPool) {
     signed.refused("/bulk/start", &borrowed(&unkeyed), 404).await;
 }
 
+/// Starts an act on [`MANY`] jobs and runs its first attempt, which is a slice of the rows; returns the act's path, and the act.
+async fn start_many(panel: &Panel, signed: &Signed<'_>) -> (String, BulkAct) {
+    insert_dead(panel, MANY).await;
+    let path = start(signed, "job.replay", "/jobs", "kind=test.copy&state=dead").await;
+    let job = panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.remove(0);
+    panel.app.executor.execute(job.id).await.unwrap();
+    let slice = find(panel, &path).await;
+    assert!(
+        slice.state == BulkState::Running && slice.processed() > 0 && (slice.processed() as usize) < MANY
+    );
+    (path, slice)
+}
+
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_paused_act_goes_on_where_it_was_and_a_stopped_one_does_not(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
-    insert_dead(&panel, MANY).await;
-    let path = start(&signed, "job.replay", "/jobs", "kind=test.copy&state=dead").await;
-    // One attempt is a slice of the rows.
-    let job = panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.remove(0);
-    panel.app.executor.execute(job.id).await.unwrap();
-    let slice = find(&panel, &path).await;
-    assert!(
-        slice.state == BulkState::Running && slice.processed() > 0 && (slice.processed() as usize) < MANY
-    );
+    let (path, slice) = start_many(&panel, &signed).await;
     signed.act(&format!("{path}/pause"), &[]).await;
     run_bulk_jobs(&panel).await;
     assert_eq!(find(&panel, &path).await.processed(), slice.processed(), "a paused act changes nothing");
@@ -324,12 +329,7 @@ async fn an_act_ends_when_its_operator_may_not_act_any_more(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let owner = panel.sign_in_with("boris", "owner", &["bulk"]).await;
     let signed = panel.sign_in_with("anna", "support", &["bulk"]).await;
-    insert_dead(&panel, MANY).await;
-    let path = start(&signed, "job.replay", "/jobs", "kind=test.copy&state=dead").await;
-    let job = panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.remove(0);
-    panel.app.executor.execute(job.id).await.unwrap();
-    let slice = find(&panel, &path).await;
-    assert!(slice.state == BulkState::Running && (slice.processed() as usize) < MANY);
+    let (path, slice) = start_many(&panel, &signed).await;
     let disable = "UPDATE operators SET disabled_at = created_at WHERE login = 'anna'";
     sqlx::query(disable).execute(&panel.app.pool).await.unwrap();
     run_bulk_jobs(&panel).await;
