@@ -6,7 +6,7 @@ use flysk_domain::id::{InvoiceId, UserId};
 use flysk_domain::platform::invoice_payments::AttemptState;
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::purchases::Email;
-use flysk_domain::platform::subscriptions::{InvoiceState, can_be_paid};
+use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_domain::russian::roubles;
 use flysk_domain::trace::Trace;
 use flysk_services::invoice_payments::FormOutcome;
@@ -53,9 +53,7 @@ pub(super) async fn show(
             InvoiceState::Void => Page::new("Счёт больше не нужно оплачивать")
                 .say("Он отменён. Страница подписки открывается из виджета.")
                 .response(StatusCode::OK),
-            InvoiceState::Open
-                if !can_be_paid(invoice.kind, invoice.period, invoice.due_at, deps.clock().now()) =>
-            {
+            InvoiceState::Open if !invoice.is_payable(deps.clock().now()) => {
                 Page::new("Этот счёт больше нельзя оплатить")
                     .say("Его срок прошёл. Страница подписки открывается из виджета.")
                     .response(StatusCode::OK)

@@ -1,7 +1,6 @@
 //! Invoices: what was bought, the payment with its separate consent to renewals, receipts.
 
 use flysk_domain::platform::purchases::Email;
-use flysk_domain::platform::subscriptions::{InvoiceState, can_be_paid};
 use flysk_domain::trace::Trace;
 use flysk_store::platform::invoice_payments::{self as attempts, Attempt};
 use flysk_store::platform::subscriptions;
@@ -143,8 +142,7 @@ async fn page(
     let mut page = InvoicePage::of(frame, &invoice, &all, awaits_renewal);
     page.receipts = receipts;
     page.paid_by_transfer = by_transfer.paid;
-    let in_time = can_be_paid(invoice.kind, invoice.period, invoice.due_at, deps.clock().now());
-    if invoice.state == InvoiceState::Open && in_time && user.widget.uses_subscriptions {
+    if invoice.is_payable(deps.clock().now()) && user.widget.uses_subscriptions {
         let typed = submitted.as_ref().map(|(form, _)| *form);
         page.payable = Some(Payable {
             offer,

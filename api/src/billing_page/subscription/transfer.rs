@@ -1,7 +1,6 @@
 //! «Оплатить по счёту» on the page of a subscription.
 
 use flysk_domain::id::InvoiceId;
-use flysk_domain::platform::subscriptions::{InvoiceState, can_be_paid};
 use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState};
 use flysk_domain::russian::{day, roubles};
 use flysk_domain::trace::Trace;
@@ -177,8 +176,7 @@ async fn form_page(
     let (invoice, _, _) = find_offer(deps, user, id).await?;
     let not_taken = || Problem::new(ProblemCode::PurchasesUnavailable, "the seller is not paid by transfer");
     let due_on = find_due_day(deps, user.widget.id).await?.ok_or_else(not_taken)?;
-    let in_time = can_be_paid(invoice.kind, invoice.period, invoice.due_at, deps.clock().now());
-    if invoice.state != InvoiceState::Open || !in_time {
+    if !invoice.is_payable(deps.clock().now()) {
         return Err(Problem::new(ProblemCode::WrongState, "the invoice cannot be paid any more"));
     }
     Ok(TransferFormPage {

@@ -5,7 +5,7 @@ use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, InvoicePaymentId, SubscriptionId};
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, link_ends_at, next_query};
 use flysk_domain::platform::subscriptions::{
-    InvoiceKind, InvoiceState, ReceiptBasis, SubscriptionSettings, VatRate, can_be_paid, moscow_day,
+    InvoiceKind, InvoiceState, ReceiptBasis, SubscriptionSettings, VatRate, moscow_day,
 };
 use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_jobs::platform::subscriptions::OpenInvoiceForm;
@@ -66,8 +66,7 @@ pub async fn open_form(
 ) -> StoreResult<FormOutcome> {
     let Locked { invoice, settings, seller, .. } = use_cases::lock(unit, invoice_id).await?;
     let now = clock.now();
-    let in_time = can_be_paid(invoice.kind, invoice.period, invoice.due_at, now);
-    let is_payable = invoice.state == InvoiceState::Open && in_time && invoice.total.is_positive();
+    let is_payable = invoice.is_payable(now) && invoice.total.is_positive();
     if !is_payable || settings.not_sold {
         return Ok(FormOutcome::NotOpen);
     }

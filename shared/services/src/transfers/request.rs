@@ -6,9 +6,7 @@ use flysk_domain::id::{InstallId, TransferInvoiceId, VendorId, WidgetId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::mail::TransferLetter;
 use flysk_domain::platform::purchases::{Email, PurchaseState};
-use flysk_domain::platform::subscriptions::{
-    InvoiceKind, InvoiceState, VatRate, can_be_paid, day_start, moscow_day,
-};
+use flysk_domain::platform::subscriptions::{InvoiceKind, VatRate, day_start, moscow_day};
 use flysk_domain::platform::transfers::{
     BalanceCause, DAYS_IN_TRANSIT, InvoiceNumber, MAX_PURPOSE_CHARS, Payer, PaymentSubject,
     TransferInvoiceState,
@@ -217,8 +215,7 @@ async fn find_sale(
                 InvoiceKind::Change => Some(invoice.period.ends_at()),
                 InvoiceKind::Start | InvoiceKind::Renewal => None,
             };
-            let in_time = can_be_paid(invoice.kind, invoice.period, invoice.due_at, now);
-            let payable = invoice.state == InvoiceState::Open && in_time && invoice.total.is_positive();
+            let payable = invoice.is_payable(now) && invoice.total.is_positive();
             Ok(payable.then(|| Sale {
                 vendor: invoice.vendor_id,
                 install: invoice.install_id,

@@ -3,7 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{InstallId, InvoiceId, QuoteId, SubscriptionId, VendorId, WidgetId};
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState, Period, QuoteLine, Terms, VatRate};
+use flysk_domain::platform::subscriptions::{
+    InvoiceKind, InvoiceState, Period, QuoteLine, Terms, VatRate, can_be_paid,
+};
 use flysk_domain::platform::tbank::ErrorClass;
 
 use super::decode_json;
@@ -76,6 +78,13 @@ pub struct Invoice {
     pub void_reason: Option<String>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
+}
+
+impl Invoice {
+    /// Whether it is open and can still be paid at `now`.
+    pub fn is_payable(&self, now: DateTime<Utc>) -> bool {
+        self.state == InvoiceState::Open && can_be_paid(self.kind, self.period, self.due_at, now)
+    }
 }
 
 #[derive(sqlx::FromRow)]
