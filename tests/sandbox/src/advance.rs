@@ -1,7 +1,6 @@
 //! Moving the clock from due date to due date.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::pin::pin;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,11 +10,8 @@ use flysk_domain::id::JobId;
 use flysk_queue::JobError;
 use flysk_queue::executor::ExecutionResult;
 use flysk_simulators::Control;
-use futures::future::{Fuse, FusedFuture as _};
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt as _, StreamExt as _};
 
-use crate::crash::poll_at_most;
+use crate::crash::{Crash, poll_at_most};
 use crate::due_dates;
 use crate::sandbox::Sandbox;
 use crate::timeline::{CRASHED, Event, Happened, outcome};
@@ -27,7 +23,7 @@ const TICK: TimeDelta = TimeDelta::seconds(30);
 /// Stops in a row for something overdue that no tick picks up.
 const MAX_EXTRA_STOPS: u32 = 4;
 /// Jobs at one moment after which they are considered to enqueue each other without end.
-const MAX_JOBS_PER_STOP: usize = 100_000;
+pub(crate) const MAX_JOBS_PER_STOP: usize = 100_000;
 /// Due jobs that are read at once.
 const JOBS_PER_READ: u32 = 200;
 
@@ -153,49 +149,16 @@ impl Sandbox {
                 resumed = ready;
                 continue;
             }
-            ran += due.len();
-            let jobs_at_once = jobs_at_once(due.len()).max(1);
-            ran += self.run_jobs(due, jobs_at_once).await?;
+            let jobs_at_once = jobs_at_once(due.len());
+            if jobs_at_once > 1 {
+                ran += self.run_crowd(due, jobs_at_once).await?;
+            } else {
+                ran += due.len();
+                for job in due {
+                    self.run_job(job).await?;
+                }
+            }
             ensure!(ran <= MAX_JOBS_PER_STOP, "jobs at {} do not come to an end", self.now());
-        }
-    }
-
-    /// Runs jobs, `at_once` of them at the same time. If these are several, what they enqueue begins as soon as there is room for it,
-    /// as in a fleet of workers: a chain of jobs does not wait for those of others. Returns the number of jobs that were added.
-    async fn run_jobs(&self, due: Vec<DueJob>, at_once: usize) -> anyhow::Result<usize> {
-        let (mut waiting, mut added) = (VecDeque::from(due), 0);
-        let (mut running, mut started, mut ended) = (FuturesUnordered::new(), BTreeSet::new(), Vec::new());
-        // Polled beside the jobs: one of them may hold the connection that it needs.
-        let mut reading = pin!(Fuse::terminated());
-        loop {
-            while running.len() < at_once
-                && let Some(job) = waiting.pop_front()
-            {
-                started.insert(job.id.clone());
-                running.push(async move { (job.id.clone(), self.run_job(job).await) });
-            }
-            let is_read = at_once > 1 && waiting.is_empty() && !ended.is_empty();
-            if is_read && reading.is_terminated() && added < MAX_JOBS_PER_STOP {
-                // One that ends while they are read is not read again.
-                for id in ended.drain(..) {
-                    started.remove(&id);
-                }
-                reading.set(self.due_jobs().fuse());
-            }
-            if running.is_empty() && reading.is_terminated() {
-                return Ok(added);
-            }
-            tokio::select! {
-                Some((id, result)) = running.next() => {
-                    result?;
-                    ended.push(id);
-                }
-                due = reading.as_mut() => {
-                    let before = waiting.len();
-                    waiting.extend(due?.into_iter().filter(|job| !started.contains(&job.id)));
-                    added += waiting.len() - before;
-                }
-            }
         }
     }
 
@@ -211,25 +174,31 @@ impl Sandbox {
     }
 
     async fn run_job(&self, job: DueJob) -> anyhow::Result<()> {
-        let id: JobId = job.id.parse()?;
-        let Some(result) = self.execute(id, &job.kind).await? else {
-            self.note_calls().await;
-            let what = Happened::Job { kind: job.kind, payload: job.payload, outcome: CRASHED.to_owned() };
-            self.events.lock().await.push(Event { at: self.now(), what });
-            return Ok(());
+        let crash = self.take_crash(&job.kind);
+        let result = self.execute(job.id.parse()?, crash).await?;
+        self.note_job(job, result).await
+    }
+
+    /// Notes how a job ended; `None` if its process ended meanwhile.
+    pub(crate) async fn note_job(&self, job: DueJob, result: Option<ExecutionResult>) -> anyhow::Result<()> {
+        let outcome = match &result {
+            Some(ExecutionResult::Released) => bail!("{} {} was released", job.kind, job.id),
+            Some(result) => outcome(result),
+            None => CRASHED.to_owned(),
         };
-        if result == ExecutionResult::Released {
-            bail!("{} {id} was released", job.kind);
-        }
         self.note_calls().await;
-        let what = Happened::Job { kind: job.kind, payload: job.payload, outcome: outcome(&result) };
+        let what = Happened::Job { kind: job.kind, payload: job.payload, outcome };
         self.events.lock().await.push(Event { at: self.now(), what });
         Ok(())
     }
 
-    /// Executes a job; `None` if its process ended meanwhile.
-    async fn execute(&self, id: JobId, kind: &str) -> anyhow::Result<Option<ExecutionResult>> {
-        let Some(crash) = self.take_crash(kind) else { return Ok(Some(self.executor.execute(id).await?)) };
+    /// Executes a job; `None` if its process ended meanwhile, as planned.
+    pub(crate) async fn execute(
+        &self,
+        id: JobId,
+        crash: Option<Crash>,
+    ) -> anyhow::Result<Option<ExecutionResult>> {
+        let Some(crash) = crash else { return Ok(Some(self.executor.execute(id).await?)) };
         let result = poll_at_most(crash.after_polls, self.executor.execute(id)).await.transpose()?;
         match &result {
             None => self.has_crashed.store(true, Ordering::SeqCst),

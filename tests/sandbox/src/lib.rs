@@ -9,6 +9,7 @@
 
 mod advance;
 mod crash;
+mod crowd;
 mod deliveries;
 mod due_dates;
 mod due_work;

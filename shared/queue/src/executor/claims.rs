@@ -14,13 +14,14 @@ const POSTPONED_PUSH_DELAY: Duration = Duration::from_millis(250);
 
 /// A claimed job whose lease is renewed until this is dropped.
 #[derive(Debug)]
-pub(crate) struct ClaimedJob {
+pub struct ClaimedJob {
     pub(super) lease: Lease,
     pub(super) active: ActiveJob,
 }
 
 impl ClaimedJob {
-    pub(crate) fn id(&self) -> JobId {
+    /// Row of `jobs`.
+    pub fn id(&self) -> JobId {
         self.lease.fence.job
     }
 }
@@ -34,7 +35,11 @@ impl<App: Send + Sync + 'static> Executor<App> {
 
     /// Claims those of `wanted` that can be claimed together, in one transaction; the others must be claimed one by one
     /// ([`jobs::claim_many`] tells which these are).
-    pub(crate) async fn claim_many(&self, wanted: &[Claim]) -> StoreResult<Vec<ClaimedJob>> {
+    ///
+    /// # Errors
+    ///
+    /// The database failed. Then none is claimed.
+    pub async fn claim_many(&self, wanted: &[Claim]) -> StoreResult<Vec<ClaimedJob>> {
         let claim = || async {
             let now = self.clock().now();
             let mut tx = self.outbox.pool().begin().await?;

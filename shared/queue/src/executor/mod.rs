@@ -27,7 +27,7 @@ use crate::outbox::Outbox;
 use crate::outcome::{JobError, JobOutcome, JobResult};
 use crate::registry::{RegisteredKind, Registry};
 
-pub(crate) use self::claims::ClaimedJob;
+pub use self::claims::ClaimedJob;
 
 /// Delay of a job whose transactions lost all their races.
 const CONTENTION_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -168,8 +168,8 @@ impl<App: Send + Sync + 'static> Executor<App> {
     }
 
     /// Like [`Executor::run`]. `run_permit` is dropped as soon as another job may run: before the end is durable, if it is
-    /// written together with others.
-    pub(crate) async fn run_with_permit<P: Send>(&self, job: ClaimedJob, run_permit: P) -> ExecutionResult {
+    /// written together with others. The end is durable when this returns.
+    pub async fn run_with_permit<P: Send>(&self, job: ClaimedJob, run_permit: P) -> ExecutionResult {
         self.run_claimed(job, Some(run_permit)).await
     }
 
