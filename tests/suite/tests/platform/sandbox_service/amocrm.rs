@@ -125,6 +125,30 @@ async fn an_account_whose_access_ended_reconnects() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_renames_itself_is_called_at_its_new_address() -> anyhow::Result<()> {
+    let sandbox = start()?;
+    let rename = async |subdomain: &str| {
+        let path = format!("/accounts/{ACCOUNT}/rename");
+        post(&sandbox, &path, json!({ "subdomain": subdomain })).await
+    };
+    rename("second").await?;
+    let (status, account) = amocrm(&sandbox, Method::GET, "account", None).await?;
+    assert_eq!((status, &account["subdomain"]), (StatusCode::OK, &json!("second")), "{account}");
+    let token = [("X-Project-Token", sandbox.text("/project_token"))];
+    let asked = json!({ "account_id": ACCOUNT });
+    let (_, access) = sandbox.api(Method::POST, "/v1/pauth", &token, Some(&asked)).await?;
+    assert_eq!(access["base_domain"], "second.amocrm.ru", "{access}");
+    // Flysk asks for the address once in five minutes, and the clock stands.
+    rename("third").await?;
+    let (status, answer) = amocrm(&sandbox, Method::GET, "account", None).await?;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{answer}");
+    post(&sandbox, "/clock/advance", json!({ "by": "5min" })).await?;
+    let (status, account) = amocrm(&sandbox, Method::GET, "account", None).await?;
+    assert_eq!((status, &account["subdomain"]), (StatusCode::OK, &json!("third")), "{account}");
+    sandbox.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn users_are_blocked_promoted_and_removed() -> anyhow::Result<()> {
     let sandbox = start()?;
     let users = format!("/accounts/{ACCOUNT}/users");

@@ -1,8 +1,9 @@
 //! Hooks that get lost, and how they are found again.
 
 use flysk_simulators::{Control, Running, SimClock, vendor};
+use flysk_suite::environment::ACCOUNT;
 use flysk_suite::ports::quiet_port;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{entries, post, start};
@@ -92,5 +93,28 @@ async fn a_lost_redirect_installs_nothing_and_the_bank_is_asked_when_it_does_not
     let moved = post(&sandbox, "/clock/advance", json!({ "by": "1h" })).await?;
     let credited = entries(&moved, "flycoins", &["available_micro"]);
     assert_eq!(credited, [[&json!(500_000_000)]], "Flysk has asked the bank: {moved}");
+    sandbox.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_uninstall_is_found_as_the_end_of_access() -> anyhow::Result<()> {
+    let sandbox = start()?;
+    post(&sandbox, "/hooks/lose", json!({ "of": "amocrm" })).await?;
+    let left = sandbox.control(Method::DELETE, &format!("/accounts/{ACCOUNT}"), None).await?;
+    assert_eq!(left["account"]["status"], "active", "nobody told Flysk: {left}");
+    assert_eq!(entries(&left, "webhook", &["event", "lost"]), [[&json!("uninstall"), &json!(true)]]);
+    post(&sandbox, "/clock/advance", json!({ "by": "1d" })).await?;
+    let token = [("X-Project-Token", sandbox.text("/project_token"))];
+    let asked = json!({ "account_id": ACCOUNT });
+    let (status, problem) = sandbox.api(Method::POST, "/v1/pauth", &token, Some(&asked)).await?;
+    let seen = (status, problem["code"].as_str());
+    assert_eq!(seen, (StatusCode::FORBIDDEN, Some("reconnect_required")), "{problem}");
+    // Answers when no job is due any more: the event has been sent.
+    post(&sandbox, "/clock/advance", json!({ "by": "0s" })).await?;
+    let timeline = sandbox.control(Method::GET, "/timeline?type=event", None).await?;
+    let told = entries(&timeline, "event", &["event_type", "body"]);
+    let [kind, body] = told.last().expect("events")[..] else { panic!("{timeline}") };
+    let reason = (kind.as_str(), body["data"]["reason"].as_str());
+    assert_eq!(reason, (Some("deactivate"), Some("access_lost")), "{timeline}");
     sandbox.stop()
 }

@@ -6,6 +6,8 @@ mod cases;
 mod clients;
 mod compose;
 mod database;
+mod guide;
+mod in_order;
 mod late_rows;
 mod losses;
 mod own_failures;
