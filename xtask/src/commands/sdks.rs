@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::clients::{Venv, emptied, write_run};
 use crate::tools::{self, Node, PYTHON};
@@ -23,6 +24,8 @@ const GENERATOR: &str = "sdk/generator";
 const SIGNATURE_CASES: &str = "signature-cases.json";
 /// Names that a copy of an SDK does not take along: what is installed or built.
 const BUILT: [&str; 3] = ["node_modules", "dist", "__pycache__"];
+/// Files without which the package for Node.js is of no use.
+const NEEDED_IN_PACKAGE: [&str; 4] = ["package.json", "README.md", "dist/index.js", "dist/index.d.ts"];
 
 /// Writes the generated files from `api/openapi.json`; returns those that have changed.
 pub(super) fn write_generated() -> Result<Vec<String>> {
@@ -73,10 +76,40 @@ fn install_node(to: &Path, node: &Node) -> Result<()> {
         compile.args(["node_modules/typescript/bin/tsc", "--project", project]);
         process::check("compiling the SDK for Node.js", &mut compile)?;
     }
+    check_packed(to, node)?;
     write_run(
         to,
         &format!("exec '{}' --test --test-concurrency=1 test/*.test.mjs", node.executable().display()),
     )
+}
+
+/// Checks what `npm pack` would put into the package of vendors: the compiled files, and neither sources nor tests.
+fn check_packed(to: &Path, node: &Node) -> Result<()> {
+    let mut pack = node.npm(to);
+    // It is compiled already, and npm's scripts print to the same output.
+    pack.args(["pack", "--dry-run", "--json", "--ignore-scripts"]);
+    let printed = process::output(&mut pack).context("cannot start npm")?.context("npm pack failed")?;
+    let told: Value = serde_json::from_slice(&printed).context("the output of npm pack")?;
+    check_packed_files(&packed_files(&told))
+}
+
+/// Paths of the files in the output of `npm pack --json`.
+fn packed_files(told: &Value) -> Vec<&str> {
+    let files = told.pointer("/0/files").and_then(Value::as_array);
+    files.into_iter().flatten().filter_map(|file| file.get("path").and_then(Value::as_str)).collect()
+}
+
+fn check_packed_files(files: &[&str]) -> Result<()> {
+    for needed in NEEDED_IN_PACKAGE {
+        ensure!(files.contains(&needed), "the package for Node.js lacks {needed}: {files:?}");
+    }
+    let more: Vec<&str> = files.iter().copied().filter(|file| !is_published(file)).collect();
+    ensure!(more.is_empty(), "the package for Node.js has {more:?}, which vendors do not need");
+    Ok(())
+}
+
+fn is_published(file: &str) -> bool {
+    file.starts_with("dist/") || NEEDED_IN_PACKAGE.contains(&file)
 }
 
 /// Copies the sources of an SDK into an empty directory.
@@ -101,4 +134,25 @@ fn copy_below(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_package_has_what_is_compiled_and_neither_sources_nor_tests() {
+        let told = |last: &str| {
+            let paths = NEEDED_IN_PACKAGE.into_iter().chain([last]);
+            let files: Vec<Value> = paths.map(|path| json!({ "path": path, "size": 1 })).collect();
+            json!([{ "name": "flysk", "files": files }])
+        };
+        let check = |told: &Value| check_packed_files(&packed_files(told));
+        assert!(check(&told("dist/models/events.d.ts")).is_ok());
+        assert!(check(&told("src/index.ts")).is_err() && check(&told("test/types.ts")).is_err());
+        assert!(check(&json!([{ "files": [{ "path": "package.json" }] }])).is_err());
+        assert!(check(&json!([])).is_err());
+    }
 }
