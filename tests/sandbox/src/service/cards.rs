@@ -65,7 +65,7 @@ pub(super) struct NewCard {
     pub(super) form: CardOutcome,
     #[serde(default)]
     pub(super) charges: Vec<CardOutcome>,
-    /// By default the last of `charges`, or else the outcome on the form.
+    /// By default the last of `charges`, or else [`charges_of`] the outcome on the form.
     pub(super) then: Option<CardOutcome>,
 }
 
@@ -86,7 +86,7 @@ pub(super) fn add_card(scene: &Scene, wanted: NewCard) -> Result<CardState, Prob
     if wanted.charges.len() > MAX_CHARGES {
         return Err(Problem::invalid(format!("`charges` has at most {MAX_CHARGES} outcomes")));
     }
-    let then = wanted.then.or(wanted.charges.last().copied()).unwrap_or(wanted.form);
+    let then = wanted.then.or(wanted.charges.last().copied()).unwrap_or_else(|| charges_of(wanted.form));
     let mut of_charges = wanted.charges.iter().copied().chain([then]);
     if of_charges.any(|outcome| outcome == CardOutcome::ThreeDSecure) {
         return Err(Problem::invalid(
@@ -96,6 +96,12 @@ pub(super) fn add_card(scene: &Scene, wanted: NewCard) -> Result<CardState, Prob
     let title = wanted.title.unwrap_or_else(|| title_of(wanted.form, &wanted.charges, then));
     let charges: Vec<Ending> = wanted.charges.iter().map(|outcome| outcome.ending()).collect();
     Ok(scene.sandbox.bank.state.add_card(&title, wanted.form.ending(), charges, then.ending()).into())
+}
+
+/// The outcome of charges if only that on the form was chosen: the same. Nobody is asked for 3-D Secure then, so a card that fails
+/// it is declined.
+fn charges_of(form: CardOutcome) -> CardOutcome {
+    if form == CardOutcome::ThreeDSecure { CardOutcome::Declined } else { form }
 }
 
 /// A title that tells the card from others: its outcome on the form, and those of charges if they differ.

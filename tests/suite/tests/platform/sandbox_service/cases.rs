@@ -7,7 +7,7 @@ use flysk_suite::environment::{ACCOUNT, ADMIN, Options, SandboxProcess};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{START, post};
+use super::{START, entries, post, start};
 
 /// Types of the events of an account in an answer, in order.
 fn events_of(answer: &Value, account: &Value) -> Vec<String> {
@@ -47,5 +47,29 @@ async fn an_account_has_no_coins_a_trial_ends_and_a_subscription_lapses() -> any
     for event in ["trial_ending", "trial_ended"] {
         assert!(tried.contains(&format!("subscription.{event}")), "{event}: {tried:?}");
     }
+    sandbox.stop()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cards_do_on_the_form_what_was_chosen() -> anyhow::Result<()> {
+    let sandbox = start()?;
+    let pay = async |form: &str| {
+        let card = post(&sandbox, "/cards", json!({ "form": form })).await?;
+        let purchase = sandbox.order_coins(ACCOUNT, ADMIN, form).await?;
+        let path = format!("/payments/{purchase}/pay");
+        post(&sandbox, &path, json!({ "card": card["number"] })).await
+    };
+    for declines in ["declined", "insufficient_funds", "three_d_secure", "expired", "lost", "fraud"] {
+        let told = pay(declines).await?;
+        assert_eq!(entries(&told, "payment", &["outcome"]), [[&json!(declines)]], "{told}");
+    }
+    let told = pay("late_success").await?;
+    assert_eq!(entries(&told, "payment", &["outcome"]), [[&json!("declined")]], "{told}");
+    let moved = post(&sandbox, "/clock/advance", json!({ "by": "2min" })).await?;
+    assert_eq!(entries(&moved, "payment", &["outcome"]), [[&json!("paid")]], "{moved}");
+    assert_eq!(entries(&moved, "flycoins", &["available_micro"]), [[&json!(500_000_000)]], "{moved}");
+    let told = pay("unknown").await?;
+    let seen = (&told["payment"]["outcome"], entries(&told, "payment", &["outcome"]).len());
+    assert_eq!(seen, (&json!("pending"), 0), "{told}");
     sandbox.stop()
 }
