@@ -22,6 +22,9 @@ pub const HOLD_DURATION: Duration = Duration::hours(24);
 pub const MIN_HOLD_LEFT: Duration = Duration::minutes(5);
 /// Time for which the audio of a call without balance stays in object storage; later it is downloaded again.
 pub const AUDIO_RETENTION: Duration = Duration::hours(72);
+/// Time from the intent to submit to the charge of a call that is cancelled meanwhile: longer than an attempt to submit
+/// lasts, so that a refusal comes before the charge.
+pub const SUBMIT_OUTCOME_WAIT: Duration = Duration::seconds(90);
 
 labeled_enum!(
     /// Payment state of a run.
@@ -84,6 +87,19 @@ pub const fn is_recognition_ordered(state: TranscriptionState, submits: u32, kno
         TranscriptionState::Recognizing | TranscriptionState::Storing => true,
         TranscriptionState::Submitting => submits > 0 && !knows_operation,
         _ => false,
+    }
+}
+
+/// When the recognition of a call is captured that was cancelled at `now` in `state`. While a submission is under way, its
+/// outcome is awaited.
+pub fn cancelled_capture_at(
+    state: TranscriptionState,
+    submitted_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    match (state, submitted_at) {
+        (TranscriptionState::Submitting, Some(at)) => now.max(at + SUBMIT_OUTCOME_WAIT),
+        _ => now,
     }
 }
 
@@ -229,6 +245,20 @@ mod tests {
         assert!(
             is_recognition_ordered(S::Recognizing, 1, true) && is_recognition_ordered(S::Storing, 1, true)
         );
+    }
+
+    #[test]
+    fn a_cancelled_submission_is_captured_when_its_outcome_would_be_known() {
+        use TranscriptionState as S;
+        let submitted = DateTime::UNIX_EPOCH;
+        let after = |state, seconds| {
+            let now = submitted + Duration::seconds(seconds);
+            (cancelled_capture_at(state, Some(submitted), now) - submitted).num_seconds()
+        };
+        let wait = SUBMIT_OUTCOME_WAIT.num_seconds();
+        assert_eq!((after(S::Submitting, 1), after(S::Submitting, wait + 5)), (wait, wait + 5));
+        assert_eq!((after(S::Recognizing, 1), after(S::Storing, 1)), (1, 1));
+        assert_eq!(cancelled_capture_at(S::Submitting, None, submitted), submitted);
     }
 
     #[test]

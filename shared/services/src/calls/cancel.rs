@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
-use flysk_domain::flysense::payment::{Work, is_recognition_ordered};
+use flysk_domain::flysense::payment::{Work, cancelled_capture_at, is_recognition_ordered};
 use flysk_domain::flysense::pricing::billed_seconds;
 use flysk_domain::flysense::state::{StateEvent, TranscriptionState};
 use flysk_domain::id::{AccountId, TranscriptionId};
@@ -63,7 +63,8 @@ pub async fn cancel(
     Ok(CancelOutcome::Cancelled)
 }
 
-/// Marks the price of the recognition as owed. There is no summary, so none is charged.
+/// Marks the price of the recognition as owed. There is no summary, so none is charged. If its submission is under way, it is
+/// captured once the outcome is known: a refused one is taken back by [`super::take_back_submission`].
 async fn charge_recognition(
     unit: &mut UnitOfWork,
     call: &Transcription,
@@ -73,7 +74,8 @@ async fn charge_recognition(
     let work = Work::of(call.duration_ms.unwrap_or_default(), false);
     if payments::mark_owed(unit, of, call.account_id, work, now).await? {
         let (transcription_id, account_id) = (call.id, call.account_id);
-        unit.enqueue(&CapturePayment { transcription_id, account_id, run: call.run }).await?;
+        let capture = CapturePayment { transcription_id, account_id, run: call.run };
+        unit.enqueue_at(&capture, cancelled_capture_at(call.state, call.submitted_at, now)).await?;
     }
     Ok(())
 }

@@ -204,6 +204,27 @@ pub async fn cancel_unstarted(
     Ok(cancelled.rows_affected() == 1)
 }
 
+/// [`cancel_unstarted`] for the waiting job of this kind and dedup key; `false` if none waits, or it has begun.
+pub async fn cancel_unstarted_by_key(
+    conn: &mut Conn,
+    kind: &str,
+    dedup_key: &str,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<bool> {
+    // Found without a lock and written by the primary key, as by `cancel_waiting`.
+    let waiting: Option<IdRow> =
+        sqlx::query_as("SELECT id FROM jobs WHERE kind = ? AND waiting_key = ? AND state = 'queued'")
+            .bind(kind)
+            .bind(dedup_key)
+            .fetch_optional(&mut *conn)
+            .await?;
+    match waiting {
+        Some(row) => cancel_unstarted(conn, row.id, reason, now).await,
+        None => Ok(false),
+    }
+}
+
 /// Cancels the waiting jobs of these kinds with one of these dedup keys; returns how many.
 ///
 /// They are found without locks and written by the primary key, as a claim ([`super::claim_many`]) locks rows by it first, and their

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use flysk_suite::environment::{ACCOUNT, Client};
+use anyhow::Context as _;
+use flysk_simulators::{Act, Script};
+use flysk_suite::environment::{ACCOUNT, Client, DEFAULT_WELCOME_BONUS};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::charging::{WAIT_TIMEOUT, everything_is_paid, start_env_with_bonus};
 use crate::recordings::bucket_gets_empty;
 use crate::start_env;
 
@@ -81,5 +84,41 @@ async fn a_cancelled_run_does_not_write_into_the_next() -> anyhow::Result<()> {
     assert_eq!(done.state, "done", "{}\n{}", done.raw, env.logs());
     let submits = env.simulators.speechkit.control.calls_to("POST", "/stt/v3/recognizeFileAsync").len();
     assert_eq!(submits, 1, "both runs were recognised");
+    bucket_gets_empty(&env).await
+}
+
+/// Cancelled while its submission is under way: a recognition that SpeechKit refuses then costs nothing, and one whose answer
+/// is lost is charged, because it may run.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_cancelled_during_its_submission_is_charged_unless_speechkit_refuses_it() -> anyhow::Result<()>
+{
+    let (env, _proxy) = start_env_with_bonus(Some(DEFAULT_WELCOME_BONUS)).await?;
+    let client = env.client()?;
+    let body = r#"{"code":3,"message":"as it should"}"#.to_owned();
+    let refusal = Act::Answer { status: 400, headers: Vec::new(), body };
+    let mut charged = Vec::new();
+    for (ended, act, payment, seconds) in [(1, refusal, "free", 0), (2, Act::ServeThenCut, "paid", 43)] {
+        env.simulators.speechkit.control.script(Script::next("/stt/v3/recognizeFileAsync", act).held());
+        let note =
+            env.simulators.call_arrives(Some(env.simulators.recording_url("sales-stereo-44k.mp3")), 42)?;
+        env.wait_for("SELECT COUNT(*) FROM transcriptions WHERE state = 'submitting' AND submits = 1", 1)
+            .await?;
+        let id = client.wait_for_state(note, "submitting", WAIT_TIMEOUT).await?.id;
+        let (status, view) = cancel(&client, &id).await?;
+        assert_eq!((status, &view["seconds_billed"]), (StatusCode::OK, &43.into()), "{view}");
+        env.simulators.speechkit.control.release();
+        env.wait_for(
+            "SELECT COUNT(*) FROM jobs WHERE kind = 'calls.start_recognition' AND state = 'done'",
+            ended,
+        )
+        .await?;
+        let _hurry = env.hurry("calls.capture_payment");
+        let call = client.wait_for_payment(&id, payment, WAIT_TIMEOUT).await.with_context(|| env.logs())?;
+        assert_eq!((call.state.as_str(), &call.raw["seconds_billed"]), ("cancelled", &seconds.into()));
+        if payment == "paid" {
+            charged.push(id);
+        }
+    }
+    everything_is_paid(&env, &client, &charged).await?;
     bucket_gets_empty(&env).await
 }

@@ -17,6 +17,7 @@ use flysk_domain::flysense::state::StateEvent;
 use flysk_domain::flysense::summary;
 use flysk_jobs::flysense::calls::{HoldPayment, PollRecognition, StartRecognition};
 use flysk_queue::{JobContext, JobError, JobHandler, JobResult, UnitOfWork};
+use flysk_services::calls::take_back_submission;
 use flysk_store::flysense::payments::{self, RunOf};
 use flysk_store::flysense::transcriptions::{self, Transcription};
 use flysk_store::repeat_contended;
@@ -49,18 +50,15 @@ impl JobHandler<App> for StartRecognition {
             Ok(operation) => attempt.finish(&operation).await,
             Err(error) => {
                 summarization_slots::release(app, flysense, self.transcription_id).await;
-                match action_after(&error) {
-                    FailureAction::GiveUp => {
-                        tracing::error!(error = %error, "SpeechKit rejected the recording");
-                        stage.fail(run, FailureCode::RecognitionRefused).await
-                    }
-                    outcome => {
-                        if outcome != FailureAction::Unknown {
-                            uncount_submit(run, &stage).await?;
-                        }
-                        Err(job_error(outcome, &error))
-                    }
+                let outcome = action_after(&error);
+                if outcome != FailureAction::Unknown {
+                    take_back(run, &stage).await?;
                 }
+                if outcome == FailureAction::GiveUp {
+                    tracing::error!(error = %error, "SpeechKit rejected the recording");
+                    return stage.fail(run, FailureCode::RecognitionRefused).await;
+                }
+                Err(job_error(outcome, &error))
             }
         }
     }
@@ -176,13 +174,12 @@ async fn count_submit(run: &JobContext, stage: &Stage) -> Result<(), JobError> {
     Ok(unit.commit().await?)
 }
 
-/// Takes a submission back that SpeechKit definitely did not start.
-async fn uncount_submit(run: &JobContext, stage: &Stage) -> Result<(), JobError> {
+/// Takes a submission back that SpeechKit definitely did not start, even if the call was cancelled meanwhile.
+async fn take_back(run: &JobContext, stage: &Stage) -> Result<(), JobError> {
     // Repeated here, because a retried handler would count another submission.
     let write = || async {
         let mut unit = run.begin().await?;
-        let former = stage.call.operation_id.as_deref();
-        transcriptions::uncount_submit(&mut unit, stage.call.id, former).await?;
+        take_back_submission(&mut unit, &stage.call, run.now()).await?;
         Ok::<_, JobError>(unit.commit().await?)
     };
     repeat_contended(write).await
@@ -216,4 +213,17 @@ fn request(flysense: &FlySense, call: &Transcription) -> Result<RecognizeFile, J
 /// The configuration accepts only names that SpeechKit has.
 fn classifier(name: &str) -> Option<Classifier> {
     serde_json::from_value(serde_json::Value::from(name)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use flysk_domain::flysense::payment::SUBMIT_OUTCOME_WAIT;
+    use flysk_queue::Job as _;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_comes_before_a_cancelled_call_is_charged() {
+        assert!(SUBMIT_OUTCOME_WAIT.to_std().is_ok_and(|wait| wait > StartRecognition::POLICY.timeout));
+    }
 }

@@ -212,11 +212,11 @@ pub async fn mark_paid(conn: &mut Conn, of: RunOf, paid: &Paid, now: DateTime<Ut
     expect_one(&marked, "payment")
 }
 
-/// Records that there will be no result: the hold must be released.
+/// Records that there will be no result, or that what was owed was not done: the hold must be released.
 pub async fn mark_releasing(conn: &mut Conn, of: RunOf, now: DateTime<Utc>) -> StoreResult<()> {
     let releasing = sqlx::query(
         "UPDATE flysense_payments SET state = 'releasing', retry_at = NULL, short_since = NULL, updated_at = ?
-         WHERE transcription_id = ? AND run = ? AND state = 'held'",
+         WHERE transcription_id = ? AND run = ? AND state IN ('held', 'owed')",
     )
     .bind(now)
     .bind(of.id.to_string())

@@ -38,9 +38,9 @@ pub use runs::{count_run, set_left_channel, set_requested_by};
 pub use same_call::is_first_of_call;
 pub use unseen::{count_unseen, prune_unseen};
 pub use write::{
-    Edit, NewTranscription, cancel, clear_object_key, count_submit, edit, fail, finish_no_speech, insert,
-    mark_done, restart, set_channel_roles, set_failure_cause, set_labels, set_object_key, set_operation,
-    set_summary, transition, uncount_submit,
+    Edit, NewTranscription, cancel, clear_billed_seconds, clear_object_key, count_submit, edit, fail,
+    finish_no_speech, insert, mark_done, restart, set_channel_roles, set_failure_cause, set_labels,
+    set_object_key, set_operation, set_summary, transition, uncount_submit,
 };
 
 /// Row of `transcriptions`: the processing of one call.

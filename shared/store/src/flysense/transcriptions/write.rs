@@ -292,6 +292,24 @@ pub async fn cancel(
     expect_one(&cancelled, "transcription")
 }
 
+/// Records that the recognition of a cancelled run is not billed; a later run stays as it is.
+pub async fn clear_billed_seconds(
+    conn: &mut Conn,
+    id: TranscriptionId,
+    run: u32,
+    now: DateTime<Utc>,
+) -> StoreResult<()> {
+    sqlx::query(
+        "UPDATE transcriptions SET billed_seconds = 0, updated_at = ? WHERE id = ? AND run = ? AND state = 'cancelled'",
+    )
+    .bind(now)
+    .bind(id.to_string())
+    .bind(run)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A user's changes. `None` leaves a part unchanged.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Edit<'a> {
