@@ -61,7 +61,7 @@ pub enum LostSubmit {
     /// The response is missing or incomplete.
     #[error(transparent)]
     NoAnswer(ReadError),
-    /// The service reported a timeout of its own.
+    /// The service failed or timed out inside, or a proxy lost its response.
     #[error("{0}")]
     GaveUp(Status),
     /// The response contains no operation.
@@ -103,10 +103,12 @@ impl SpeechKitError {
                 Self::NoAnswer(transport.into())
             }
             RequestFailure::NoAnswer(error) => Self::SubmitLost(LostSubmit::NoAnswer(error)),
-            RequestFailure::Status(status, _) if status.kind() == StatusKind::DeadlineExceeded => {
-                Self::SubmitLost(LostSubmit::GaveUp(status))
-            }
-            RequestFailure::Status(status, after) => Self::of_status(status, after),
+            RequestFailure::Status(status, after) => match Self::of_status(status, after) {
+                Self::Unavailable(status) | Self::Invalid(status) if status.leaves_doubt() => {
+                    Self::SubmitLost(LostSubmit::GaveUp(status))
+                }
+                refused => refused,
+            },
         }
     }
 

@@ -82,11 +82,7 @@ impl Status {
     /// Class of the error, by the gRPC code if present, otherwise by the HTTP status. Some bodies repeat the HTTP status as
     /// code, and some have no code.
     pub fn kind(&self) -> StatusKind {
-        let http = match self.grpc {
-            Some(1..=16) => http_of(self.grpc),
-            _ => self.http,
-        };
-        match http {
+        match self.equivalent_http() {
             400 | 422 => StatusKind::InvalidArgument,
             401 => StatusKind::Unauthenticated,
             403 => StatusKind::PermissionDenied,
@@ -95,6 +91,19 @@ impl Status {
             429 => StatusKind::ResourceExhausted,
             500 | 502 | 503 => StatusKind::Unavailable,
             _ => StatusKind::Other,
+        }
+    }
+
+    /// Whether the service may have done what it was asked for: it failed or timed out inside, or a proxy lost its answer. 503 is
+    /// none of these: nobody took the request. Source: gRPC status codes; RFC 9110, 15.6.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        matches!(self.equivalent_http(), 408 | 500 | 502 | 504..=599)
+    }
+
+    fn equivalent_http(&self) -> u16 {
+        match self.grpc {
+            Some(1..=16) => http_of(self.grpc),
+            _ => self.http,
         }
     }
 
@@ -164,6 +173,22 @@ mod tests {
             (418, "{}", StatusKind::Other),
         ] {
             assert_eq!(Status::read(http, body.as_bytes(), None).kind(), kind, "{http} {body}");
+        }
+    }
+
+    #[test]
+    fn failures_inside_the_service_leave_doubt_and_refusals_do_not() {
+        let leaves_doubt = |http, body: &str| Status::read(http, body.as_bytes(), None).leaves_doubt();
+        for (http, body) in [(500, r#"{"code":13}"#), (503, r#"{"code":13}"#), (500, r#"{"code":2}"#)] {
+            assert!(leaves_doubt(http, body), "{http} {body}");
+        }
+        for (http, doubt) in [(408, true), (500, true), (502, true), (504, true), (520, true)] {
+            assert_eq!(leaves_doubt(http, "<html>"), doubt, "{http}");
+        }
+        for (http, body) in
+            [(503, "<html>"), (500, r#"{"code":14}"#), (501, ""), (429, ""), (400, ""), (401, "")]
+        {
+            assert!(!leaves_doubt(http, body), "{http} {body}");
         }
     }
 

@@ -65,7 +65,6 @@ async fn codes_are_classified() {
         (403, 7, FailureAction::GiveUp),
         (404, 5, FailureAction::GiveUp),
         (429, 8, FailureAction::WAIT),
-        (500, 13, FailureAction::RETRY),
         (501, 12, FailureAction::GiveUp),
         (503, 14, FailureAction::RETRY),
     ] {
@@ -86,6 +85,10 @@ async fn a_submission_without_a_response_may_have_started() {
         Reply::page(200),
         Reply::json(200, r#"{"done":false}"#),
         Reply::json(504, r#"{"code":4,"message":"deadline exceeded"}"#),
+        Reply::json(500, r#"{"code":13,"message":"internal"}"#),
+        Reply::page(500),
+        Reply::page(502),
+        Reply::page(504),
     ] {
         let label = format!("{reply:?}");
         let error = submit(reply.clone()).await;

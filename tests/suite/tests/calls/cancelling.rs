@@ -96,6 +96,7 @@ async fn a_call_cancelled_during_its_submission_is_charged_unless_speechkit_refu
     let client = env.client()?;
     let body = r#"{"code":3,"message":"as it should"}"#.to_owned();
     let refusal = Act::Answer { status: 400, headers: Vec::new(), body };
+    let _hurry = env.hurry("calls.start_recognition");
     let mut charged = Vec::new();
     for (ended, act, payment, seconds) in [(1, refusal, "free", 0), (2, Act::ServeThenCut, "paid", 43)] {
         env.simulators.speechkit.control.script(Script::next("/stt/v3/recognizeFileAsync", act).held());

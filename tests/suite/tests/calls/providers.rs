@@ -18,7 +18,7 @@ fn arrive(env: &Environment) -> anyhow::Result<u64> {
     env.simulators.call_arrives(Some(env.simulators.recording_url(FILE)), 42)
 }
 
-/// A submission without a response is repeated, counted, and made at most three times.
+/// A submission without a response, or that failed inside SpeechKit, is repeated, counted, and made at most three times.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_submissions_are_counted() -> anyhow::Result<()> {
     let env = start_env().await?;
@@ -30,12 +30,15 @@ async fn lost_submissions_are_counted() -> anyhow::Result<()> {
     anyhow::ensure!(call.state == "done", "{}", call.raw);
     assert_eq!(env.simulators.speechkit.control.calls_to("POST", submit).len(), 2);
 
-    env.simulators.speechkit.control.clear_calls();
-    env.simulators.speechkit.control.script(Script::next(submit, Act::ServeThenCut).times(50));
-    let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await?;
-    assert_eq!(call.failure_code.as_deref(), Some("recognition_failed"));
-    assert_eq!(env.simulators.speechkit.control.calls_to("POST", submit).len(), 3);
-    env.simulators.speechkit.control.clear_scripts();
+    let answer = |status| Act::Answer { status, headers: Vec::new(), body: String::new() };
+    for act in [Act::ServeThenCut, answer(500), answer(502)] {
+        env.simulators.speechkit.control.clear_calls();
+        env.simulators.speechkit.control.script(Script::next(submit, act).times(50));
+        let call = client.wait_for_end(arrive(&env)?, WAIT_TIMEOUT).await?;
+        assert_eq!(call.failure_code.as_deref(), Some("recognition_failed"));
+        assert_eq!(env.simulators.speechkit.control.calls_to("POST", submit).len(), 3);
+        env.simulators.speechkit.control.clear_scripts();
+    }
     bucket_gets_empty(&env).await
 }
 

@@ -32,6 +32,8 @@ use crate::job_error::job_error;
 pub(super) const MAX_SUBMITS: u32 = 3;
 /// Retry delay after rejected credentials: all attempts together leave a quarter of an hour to replace them.
 const DENIED_RETRY_DELAY: Duration = Duration::from_mins(2);
+/// Retry delay after a submission whose outcome is unknown: the three of a call outlast a short outage of SpeechKit.
+const DOUBT_RETRY_DELAY: Duration = Duration::from_mins(2);
 
 impl JobHandler<App> for StartRecognition {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -51,9 +53,11 @@ impl JobHandler<App> for StartRecognition {
             Err(error) => {
                 summarization_slots::release(app, flysense, self.transcription_id).await;
                 let outcome = action_after(&error);
-                if outcome != FailureAction::Unknown {
-                    take_back(run, &stage).await?;
+                if outcome == FailureAction::Unknown {
+                    let later = FailureAction::Retry { after: Some(DOUBT_RETRY_DELAY) };
+                    return Err(job_error(later, &error));
                 }
+                take_back(run, &stage).await?;
                 if outcome == FailureAction::GiveUp {
                     tracing::error!(error = %error, "SpeechKit rejected the recording");
                     return stage.fail(run, FailureCode::RecognitionRefused).await;
