@@ -241,7 +241,7 @@ pub struct ResumeUnpaid {
 
 impl Job for ResumeUnpaid {
     const KIND: &'static str = "calls.resume_unpaid";
-    const POLICY: Policy = Policy::for_queue(queues::CALLS).attempts(4);
+    const POLICY: Policy = Policy::for_queue(queues::CALLS).attempts(4).timeout_secs(120);
     const TRIGGER: &'static str = "`calls.retry_unpaid`";
     const DESCRIPTION: &'static str =
         "reads the balance once, resumes the calls that it covers, oldest first";

@@ -156,8 +156,11 @@ impl PaymentKeys {
 }
 
 /// Selects, oldest first, the waiting items that the balance covers: each one if the rest after earlier selections
-/// suffices. An expensive item does not block cheaper ones after it.
-pub fn affordable<T>(available: MicroCoins, waiting: impl IntoIterator<Item = (T, MicroCoins)>) -> Vec<T> {
+/// suffices. An expensive item does not block cheaper ones after it. Also returns the rest after all selections.
+pub fn affordable<T>(
+    available: MicroCoins,
+    waiting: impl IntoIterator<Item = (T, MicroCoins)>,
+) -> (Vec<T>, MicroCoins) {
     let mut left = available;
     let mut chosen = Vec::new();
     for (one, price) in waiting {
@@ -168,7 +171,7 @@ pub fn affordable<T>(available: MicroCoins, waiting: impl IntoIterator<Item = (T
             chosen.push(one);
         }
     }
-    chosen
+    (chosen, left)
 }
 
 /// When to ask for the balance next, of an account whose wallet has been short since `short_since`: soon at
@@ -208,10 +211,10 @@ mod tests {
         let waiting = [("old", 3), ("dear", 60), ("young", 4), ("youngest", 4)];
         let chosen =
             |coins| affordable(MicroCoins(coins), waiting.map(|(who, price)| (who, MicroCoins(price))));
-        assert_eq!(chosen(7), ["old", "young"]);
-        assert_eq!(chosen(3), ["old"]);
-        assert!(chosen(2).is_empty());
-        assert_eq!(chosen(71), ["old", "dear", "young", "youngest"]);
+        assert_eq!(chosen(8), (vec!["old", "young"], MicroCoins(1)));
+        assert_eq!(chosen(3), (vec!["old"], MicroCoins(0)));
+        assert_eq!(chosen(2), (Vec::new(), MicroCoins(2)));
+        assert_eq!(chosen(71), (vec!["old", "dear", "young", "youngest"], MicroCoins(0)));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod runs;
 mod scratch;
 mod summaries;
 mod unfinished;
+mod unpaid;
 
 use flysk_suite::environment::{Environment, Options};
 

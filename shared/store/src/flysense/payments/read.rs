@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::id::AccountId;
+use flysk_domain::money::MicroCoins;
 
 use super::{Payment, RunOf};
 use crate::sql_text::sql;
@@ -30,16 +31,33 @@ pub async fn lock(conn: &mut Conn, of: RunOf) -> StoreResult<Option<Payment>> {
         .await?)
 }
 
-/// Lists at most `limit` payments of an account that wait for coins: owed results first, then unpaid calls, each oldest
-/// first.
-pub async fn list_waiting(conn: &mut Conn, account: AccountId, limit: u32) -> StoreResult<Vec<Payment>> {
+/// Lists at most `limit` payments of an account that wait for coins and cost at most `price` each: owed results first, then
+/// unpaid calls, each oldest first. An unknown price counts as the smallest amount.
+pub async fn list_waiting(
+    conn: &mut Conn,
+    account: AccountId,
+    price: MicroCoins,
+    limit: u32,
+) -> StoreResult<Vec<Payment>> {
     Ok(sqlx::query_as(sql!(
         SELECT,
-        "account_id = ? AND retry_at IS NOT NULL ORDER BY state = 'owed' DESC, transcription_id, run LIMIT ?"
+        "account_id = ? AND retry_at IS NOT NULL AND COALESCE(estimate_micro, 1) <= ?
+         ORDER BY state = 'owed' DESC, transcription_id, run LIMIT ?"
     ))
     .bind(account.0)
+    .bind(price.0)
     .bind(limit)
     .fetch_all(conn)
+    .await?)
+}
+
+/// Since when the payment of an account has been waiting for coins that began to wait last; `None` if none waits.
+pub async fn find_latest_shortage(conn: &mut Conn, account: AccountId) -> StoreResult<Option<DateTime<Utc>>> {
+    Ok(sqlx::query_scalar(
+        "SELECT MAX(short_since) FROM flysense_payments WHERE account_id = ? AND retry_at IS NOT NULL",
+    )
+    .bind(account.0)
+    .fetch_one(conn)
     .await?)
 }
 
