@@ -194,7 +194,10 @@ async fn the_series_of_acts_has_no_gaps(pool: MySqlPool) {
     let mut conn = world.outbox.pool().acquire().await.unwrap();
     assert!(find_issued_act(&mut conn, first.id).await.unwrap().is_none());
     let today = moscow_day(world.clock.now());
-    assert_eq!(transfers::list_due_acts(&mut conn, today, 10).await.unwrap(), [first.id]);
+    assert_eq!(
+        transfers::list_due_acts(&mut conn, "transfers.issue_act", today, 10).await.unwrap(),
+        [first.id]
+    );
     drop(conn);
     let mut unit = world.unit().await;
     assert!(issue_act(&mut unit, context, first.id).await.unwrap());

@@ -20,6 +20,7 @@ mod limits;
 mod receipts;
 mod reconciliation;
 mod statements;
+mod transfer_backlog;
 mod transfer_faults;
 mod transfers;
 mod year;

@@ -38,7 +38,7 @@ const BOOKS: [&str; 9] = [
 
 impl Firm {
     /// A firm whose bank's documents are kept in object storage.
-    async fn open_with_storage(pool: MySqlPool) -> Stored {
+    pub(super) async fn open_with_storage(pool: MySqlPool) -> Stored {
         let key = s3::Key { id: "owner".into(), secret: "owner-secret".into(), role: s3::Role::Editor };
         let options = s3::Options { bind: None, bucket: "flysk-calls".to_owned(), keys: vec![key] };
         let storage = s3::start(options, Control::default()).await.unwrap();
@@ -65,7 +65,7 @@ impl Firm {
         books
     }
 
-    async fn enqueue<J: Job>(&self, job: &J) -> JobId {
+    pub(super) async fn enqueue<J: Job>(&self, job: &J) -> JobId {
         let mut unit = self.subscriber.begin().await;
         let id = unit.enqueue(job).await.unwrap().expect("no such job waits");
         unit.commit().await.unwrap();
@@ -114,10 +114,10 @@ impl Firm {
 }
 
 /// A firm with object storage.
-struct Stored {
-    firm: Firm,
-    storage: flysk_simulators::Running<s3::Bucket>,
-    _scratch: tempfile::TempDir,
+pub(super) struct Stored {
+    pub(super) firm: Firm,
+    pub(super) storage: flysk_simulators::Running<s3::Bucket>,
+    pub(super) _scratch: tempfile::TempDir,
 }
 
 /// An erasure forgets the bank's link. Otherwise the document would be looked for every five minutes, for ever, before those of others.

@@ -111,17 +111,21 @@ pub async fn insert_act(conn: &mut Conn, act: &NewAct, now: DateTime<Utc>) -> St
     Ok(())
 }
 
-/// Lists the invoices whose acts are to be issued on `today` or before, longest due first.
+/// Lists the invoices whose acts are to be issued on `today` or before and that wait in no job of the kind `job`, longest due
+/// first.
 pub async fn list_due_acts(
     conn: &mut Conn,
+    job: &str,
     today: NaiveDate,
     limit: u32,
 ) -> StoreResult<Vec<TransferInvoiceId>> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT transfer_invoice_id FROM transfer_acts WHERE state = 'due' AND due_on <= ?
-         ORDER BY due_on, number LIMIT ?",
+        "SELECT a.transfer_invoice_id FROM transfer_acts a WHERE a.state = 'due' AND a.due_on <= ? AND NOT EXISTS (
+             SELECT 1 FROM jobs j WHERE j.kind = ? AND j.waiting_key = a.transfer_invoice_id)
+         ORDER BY a.due_on, a.number LIMIT ?",
     )
     .bind(today)
+    .bind(job)
     .bind(limit)
     .fetch_all(conn)
     .await?;

@@ -14,36 +14,44 @@ fn into_ids(ids: &[String]) -> StoreResult<Vec<TransferInvoiceId>> {
     ids.iter().map(|id| decode_text("transfer invoice id", id)).collect()
 }
 
-/// Lists invoices of before `until` that were not sent to the bank yet.
+/// Lists invoices of before `until` that were not sent to the bank yet and wait in no job of the kind `job`.
 pub async fn list_invoices_to_send(
     conn: &mut Conn,
+    job: &str,
     until: DateTime<Utc>,
     limit: u32,
 ) -> StoreResult<Vec<TransferInvoiceId>> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM transfer_invoices
-         WHERE open_slot = 1 AND state = 'sending' AND sent_at IS NULL AND updated_at <= ?
-         ORDER BY due_on, id LIMIT ?",
+        "SELECT t.id FROM transfer_invoices t
+         WHERE t.open_slot = 1 AND t.state = 'sending' AND t.sent_at IS NULL AND t.updated_at <= ? AND NOT EXISTS (
+             SELECT 1 FROM jobs j WHERE j.kind = ? AND j.waiting_key = t.id)
+         ORDER BY t.due_on, t.id LIMIT ?",
     )
     .bind(until)
+    .bind(job)
     .bind(limit)
     .fetch_all(conn)
     .await?;
     into_ids(&ids)
 }
 
-/// Lists invoices about which the bank is to be asked, longest due first.
+/// Lists invoices about which the bank is to be asked and that wait in no job of the kind `job`, longest due first.
 pub async fn list_to_ask_about(
     conn: &mut Conn,
+    job: &str,
     now: DateTime<Utc>,
     limit: u32,
 ) -> StoreResult<Vec<TransferInvoiceId>> {
-    let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM transfer_invoices WHERE query_at <= ? ORDER BY query_at LIMIT ?")
-            .bind(now)
-            .bind(limit)
-            .fetch_all(conn)
-            .await?;
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT t.id FROM transfer_invoices t WHERE t.query_at <= ? AND NOT EXISTS (
+             SELECT 1 FROM jobs j WHERE j.kind = ? AND j.waiting_key = t.id)
+         ORDER BY t.query_at LIMIT ?",
+    )
+    .bind(now)
+    .bind(job)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
     into_ids(&ids)
 }
 
@@ -79,18 +87,24 @@ pub async fn list_superseded(conn: &mut Conn, limit: u32) -> StoreResult<Vec<Tra
     into_ids(&ids)
 }
 
-/// Lists invoices whose document is in a state, longest unchanged first.
+/// Lists invoices whose document is in a state and that wait in no job of the kind `job`, longest unchanged first.
 pub async fn list_with_pdf_state(
     conn: &mut Conn,
+    job: &str,
     state: PdfState,
     limit: u32,
-) -> StoreResult<Vec<TransferInvoice>> {
-    let rows = sqlx::query_as(sql!(SELECT_INVOICE, "pdf_state = ? ORDER BY updated_at LIMIT ?"))
-        .bind(state.as_str())
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    into_invoices(rows)
+) -> StoreResult<Vec<TransferInvoiceId>> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "SELECT t.id FROM transfer_invoices t WHERE t.pdf_state = ? AND NOT EXISTS (
+             SELECT 1 FROM jobs j WHERE j.kind = ? AND j.waiting_key = t.id)
+         ORDER BY t.updated_at LIMIT ?",
+    )
+    .bind(state.as_str())
+    .bind(job)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    into_ids(&ids)
 }
 
 /// Lists invoices after `after`, by id, for re-encryption of their sealed columns under another key.
