@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flysk_domain::flysense::activation::messenger::Messenger;
+use http::HeaderMap;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,10 @@ use serde_json::Value;
 use super::Telegram;
 use crate::http::{Idempotency, Malformed, ReadError, Transport, read_json, read_limited, retry_after};
 use crate::messenger::{MAX_RESPONSE_BYTES, MessengerError, RefusalKind};
+
+/// Upper limit of the delay that Telegram requests, which holds for the whole bot. After an hour one message asks anew, so that a
+/// wrong value silences nobody for longer.
+const MAX_RETRY_AFTER_S: u64 = 3_600;
 
 /// Response of every method. The description is not read: it may quote the request.
 #[derive(Deserialize)]
@@ -60,14 +65,19 @@ impl Telegram {
             // A refusal in a success, which the server never sends.
             Ok(answer) => {
                 let status = answer.error_code.unwrap_or(status);
-                let after = answer.parameters.retry_after.map(Duration::from_secs);
-                Err(refused(status, after.or_else(|| retry_after(&headers)), idempotency))
+                Err(refused(status, delay(answer.parameters.retry_after, &headers), idempotency))
             }
             // A page of a proxy.
-            Err(_) if !is_success => Err(refused(status, retry_after(&headers), idempotency)),
+            Err(_) if !is_success => Err(refused(status, delay(None, &headers), idempotency)),
             Err(malformed) => Err(unreadable(malformed, idempotency)),
         }
     }
+}
+
+/// The delay that a response requests in its body, `seconds`, or in its headers.
+fn delay(seconds: Option<u64>, headers: &HeaderMap) -> Option<Duration> {
+    let wanted = seconds.map(Duration::from_secs).or_else(|| retry_after(headers))?;
+    Some(wanted.min(Duration::from_secs(MAX_RETRY_AFTER_S)))
 }
 
 fn unreadable(source: Malformed, idempotency: Idempotency) -> MessengerError {
@@ -85,4 +95,23 @@ fn refused(status: u16, after: Option<Duration>, idempotency: Idempotency) -> Me
         _ => RefusalKind::Invalid,
     };
     MessengerError::Refused { messenger: Messenger::Telegram, status, code: None, after, kind, idempotency }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn a_requested_delay_has_an_upper_limit() {
+        let limit = Some(Duration::from_secs(MAX_RETRY_AFTER_S));
+        let mut headers = HeaderMap::new();
+        assert_eq!(delay(None, &headers), None);
+        for (seconds, expected) in [(35, Some(Duration::from_secs(35))), (3_601, limit), (u64::MAX, limit)] {
+            assert_eq!(delay(Some(seconds), &headers), expected);
+        }
+        headers.insert(RETRY_AFTER, "7200".parse().unwrap());
+        assert_eq!((delay(None, &headers), delay(Some(2), &headers)), (limit, Some(Duration::from_secs(2))));
+    }
 }
