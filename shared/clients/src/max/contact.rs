@@ -2,8 +2,9 @@
 //!
 //! When a person presses the button that requests the contact, MAX signs the vCard: `hash` is the lower-case hex of
 //! HMAC-SHA256 of the exact vCard text under the bot's token. A card that was shared by hand or forwarded has no hash. The
-//! signature contains no time and no recipient, so `max_info.user_id` must also be the sender. Source: three independent
-//! clients agree (`maxoxide`, `maxbot`, `max-bot-api-php`); the official page was not available.
+//! signature contains no time and no recipient, so the card's owner must also be the sender. MAX names the owner in `max_info`,
+//! formerly in `tam_info`, and while it is renaming perhaps in both. Source: three independent clients agree (`maxoxide`,
+//! `maxbot`, `max-bot-api-php`); the official page was not available.
 
 use flysk_domain::flysense::activation::message::{Contact, ContactFault};
 use flysk_domain::flysense::activation::phone::Phone;
@@ -18,9 +19,19 @@ pub(super) struct ContactPayload {
     vcf_info: Option<String>,
     #[serde(default)]
     hash: Option<String>,
-    /// Formerly `tam_info`.
-    #[serde(default, alias = "tam_info")]
+    #[serde(default)]
     max_info: Option<Owner>,
+    /// Former name of `max_info`.
+    #[serde(default)]
+    tam_info: Option<Owner>,
+}
+
+impl ContactPayload {
+    /// Whether the card has an owner, and names nobody else.
+    fn belongs_to(&self, user_id: i64) -> bool {
+        let mut owners = self.max_info.iter().chain(&self.tam_info).peekable();
+        owners.peek().is_some() && owners.all(|owner| owner.user_id == user_id)
+    }
 }
 
 #[derive(Deserialize)]
@@ -45,7 +56,7 @@ pub(super) fn check(
     if !is_signed(card, hash, token) {
         return fault(ContactFault::NoProof);
     }
-    if payload.max_info.as_ref().is_none_or(|owner| owner.user_id != sender) {
+    if !payload.belongs_to(sender) {
         return fault(ContactFault::OtherPerson);
     }
     phone_of(card).map_or(fault(ContactFault::NoPhone), Contact::Own)
@@ -81,6 +92,7 @@ mod tests {
             vcf_info: Some(card.to_owned()),
             hash: hash.map(str::to_owned),
             max_info: owner.map(|user_id| Owner { user_id }),
+            tam_info: None,
         };
         check(&payload, 777, is_forwarded, &SecretString::from("secret"))
     }
@@ -133,12 +145,19 @@ mod tests {
     }
 
     #[test]
-    fn both_names_of_the_owner_are_read() {
-        for name in ["max_info", "tam_info"] {
-            let payload: ContactPayload =
-                serde_json::from_value(serde_json::json!({ name: { "user_id": 5, "is_bot": false } }))
-                    .unwrap();
-            assert_eq!(payload.max_info.map(|owner| owner.user_id), Some(5));
+    fn the_owner_has_either_name_or_both_and_they_agree() {
+        let owner = |user_id: i64| serde_json::json!({ "user_id": user_id, "is_bot": false });
+        for (payload, belongs) in [
+            (serde_json::json!({ "max_info": owner(5) }), true),
+            (serde_json::json!({ "tam_info": owner(5) }), true),
+            (serde_json::json!({ "max_info": owner(5), "tam_info": owner(5) }), true),
+            (serde_json::json!({ "max_info": null, "tam_info": owner(5) }), true),
+            (serde_json::json!({ "max_info": owner(5), "tam_info": owner(6) }), false),
+            (serde_json::json!({ "max_info": owner(6), "tam_info": owner(5) }), false),
+            (serde_json::json!({}), false),
+        ] {
+            let read: ContactPayload = serde_json::from_value(payload.clone()).unwrap();
+            assert_eq!(read.belongs_to(5), belongs, "{payload}");
         }
     }
 }

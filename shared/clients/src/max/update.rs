@@ -188,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_with_both_names_of_its_owner_is_answered() {
+        let owner = json!({ "user_id": 777 });
+        let card = json!([{ "type": "contact", "payload": { "vcf_info": "TEL:79990001122", "hash": null,
+            "max_info": owner.clone(), "tam_info": owner } }]);
+        let sent = written(|u| u["message"]["body"]["attachments"] = card).message.unwrap();
+        assert_eq!(sent.said, Said::Contact(Contact::Unproven(ContactFault::NoProof)));
+    }
+
+    #[test]
     fn unknown_and_incomplete_updates_are_no_message_and_keep_their_key() {
         for update in [
             json!({ "update_type": "message_created", "timestamp": 1 }),
