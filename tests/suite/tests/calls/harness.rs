@@ -102,7 +102,12 @@ impl TestApp {
 
     /// Executor of another worker of the same deployment with another value of a variable.
     pub(crate) async fn executor_with(&self, name: &str, value: &str) -> Executor<App> {
-        executor(&self.env.clone().with(name, value), self.executor.outbox()).await
+        self.executor_in(|env| env.with(name, value)).await
+    }
+
+    /// Executor of another worker of the same deployment with changed variables.
+    pub(crate) async fn executor_in(&self, change: impl FnOnce(Env) -> Env) -> Executor<App> {
+        executor(&change(self.env.clone()), self.executor.outbox()).await
     }
 
     pub(crate) async fn account(&self) -> AccountRow {

@@ -32,6 +32,7 @@ mod records;
 mod runs;
 mod scratch;
 mod summaries;
+mod sweeping;
 mod unfinished;
 mod unpaid;
 

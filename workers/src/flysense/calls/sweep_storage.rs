@@ -11,7 +11,7 @@ use flysk_domain::flysense::payment::AUDIO_RETENTION;
 use flysk_domain::flysense::state::TranscriptionState;
 use flysk_domain::id::TranscriptionId;
 use flysk_jobs::flysense::calls::SweepStorage;
-use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
+use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult};
 use flysk_store::flysense::transcriptions;
 
 use super::audio_storage::KEY_PREFIX;
@@ -45,7 +45,9 @@ impl JobHandler<App> for SweepStorage {
                     .collect();
             for object in old {
                 let state = owning_call(&object.key).and_then(|id| states.get(&id)).copied();
-                if is_left_over(state, object.modified_at, run.now()) {
+                if is_left_over(state, object.modified_at, run.now())
+                    && is_still_left_over(run, object).await?
+                {
                     flysense.storage.delete(&object.key).await.map_err(IntoJobError::into_job_error)?;
                     swept += 1;
                 }
@@ -70,6 +72,15 @@ fn is_left_over(state: Option<TranscriptionState>, modified_at: DateTime<Utc>, n
         Some(state) => state.is_final(),
         None => true,
     }
+}
+
+/// [`is_left_over`] by the present state: while the objects before it were deleted, the call may have got its coins, and then
+/// needs its recording.
+async fn is_still_left_over(run: &JobContext, object: &ObjectInfo) -> Result<bool, JobError> {
+    let owner: Vec<TranscriptionId> = owning_call(&object.key).into_iter().collect();
+    let known = transcriptions::known_states(&mut *run.pool().acquire().await?, &owner).await?;
+    let state = known.first().map(|(_, state, _)| *state);
+    Ok(is_left_over(state, object.modified_at, run.now()))
 }
 
 /// Parses `calls/<transcription>/…`.
