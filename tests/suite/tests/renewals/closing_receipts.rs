@@ -132,3 +132,27 @@ async fn a_registered_receipt_is_recorded_also_after_a_lost_race(pool: MySqlPool
     assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Sent, (1, 1)));
     subscriber.assert_sound().await;
 }
+
+/// The bank knows neither the refund nor the payment for a while, so the refund's job dies: another one asks hours later, and the
+/// closing receipt does not wait for an operator.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_refund_whose_job_died_is_taken_up_again_and_its_receipt_follows(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let first = subscriber.last_invoice().await;
+    subscriber.advance_to("2027-02-20", "12:00:00").await;
+    let body = r#"{"Success":false,"ErrorCode":"255","Message":"Платёж не найден"}"#.to_owned();
+    let unknown = Act::Answer { status: 200, headers: Vec::new(), body };
+    subscriber.sandbox.bank.control.script(Script::next("/v2/*", unknown).times(2));
+    let asked_before = subscriber.calls("GetState");
+    let asked = || subscriber.calls("GetState") - asked_before;
+    order_refund(&subscriber, first.id, Kopecks(10_000)).await;
+    let died = "SELECT COUNT(*) FROM jobs WHERE kind = 'billing.refund_invoice_payment' AND state = 'dead'";
+    let died: i64 = sqlx::query_scalar(died).fetch_one(&subscriber.sandbox.pool).await.unwrap();
+    assert_eq!((died, subscriber.calls("Cancel"), asked()), (1, 1, 1));
+    subscriber.advance_to("2027-02-20", "18:30:00").await;
+    assert_eq!((subscriber.calls("Cancel"), asked()), (2, 2), "it asks first");
+    subscriber.advance_to("2027-03-01", "12:00:00").await;
+    assert_eq!((state_of(&subscriber, first.id).await, sent(&subscriber)), (ReceiptState::Sent, (1, 1)));
+    assert!(!is_overdue(&subscriber).await);
+    subscriber.assert_sound().await;
+}

@@ -2,7 +2,11 @@
 //!
 //! Harmless when run twice: the state `sent` is stored before `Cancel`, a run that finds it asks for the payment first, and
 //! a repeated `Cancel` with the same `ExternalRequestId` returns the first call's state. SBP has no such id: there, the
-//! remaining amount of the payment protects from a second refund.
+//! remaining amount of the payment protects from a second refund, and nothing is sent again while it does not show whether the
+//! first one happened.
+//!
+//! A job that dies leaves another one for later, which asks first as well: nothing else would end the refund, and the closing
+//! receipt waits for it.
 
 use std::time::Duration;
 
@@ -10,6 +14,7 @@ use chrono::TimeDelta;
 use flysk_clients::tbank::TBankError;
 use flysk_domain::failure_action::FailureAction;
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::invoice_payments::AttemptKind;
 use flysk_domain::platform::purchases::{RefundAttempt, RefundStatus};
 use flysk_jobs::platform::subscriptions::RefundInvoicePayment;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
@@ -25,6 +30,8 @@ use crate::job_error::IntoJobError as _;
 
 /// Interval between questions while the bank processes a refund.
 const REFUND_POLL_INTERVAL: TimeDelta = TimeDelta::minutes(2);
+/// Delay of the next job after one that died without the refund's end.
+const REVIVAL_DELAY: TimeDelta = TimeDelta::hours(6);
 /// SBP allows one refund request per operation and hour.
 const SBP_RETRY_DELAY: Duration = Duration::from_mins(61);
 
@@ -54,10 +61,8 @@ impl JobHandler<App> for RefundInvoicePayment {
             unit.commit().await?;
         } else {
             app.bank_permit(&attempt.terminal_key, &refund.id).await?;
-            match status(&acquiring, &attempt, &refund).await? {
-                RefundStatus::OnItsWay => return Ok(snooze(run)),
-                RefundStatus::Happened => return finish(run, &refund).await,
-                RefundStatus::NotHappened | RefundStatus::Unclear => {}
+            if let Some(outcome) = check_status_first(run, &acquiring, &attempt, &refund).await? {
+                return Ok(outcome);
             }
         }
         let closing = store::find_closing_basis(&mut *run.pool().acquire().await?, attempt.id).await?;
@@ -85,8 +90,31 @@ impl JobHandler<App> for RefundInvoicePayment {
                 refund.id = %refund.id, invoice.id = %refund.invoice_id, reason,
                 "refund unresolved: see docs/runbook.md"
             );
+            let later = unit.now() + REVIVAL_DELAY;
+            unit.enqueue_at(self, later).await?;
         }
         Ok(())
+    }
+}
+
+/// An earlier run sent the request, or was about to: asks for the payment. `None`: send it again. A payment on the form that saved no
+/// card may be one by SBP, which has no ids of refunds.
+async fn check_status_first(
+    run: &JobContext,
+    acquiring: &Acquiring,
+    attempt: &Attempt,
+    refund: &InvoiceRefund,
+) -> Result<Option<JobOutcome>, JobError> {
+    let status = status(acquiring, attempt, refund).await?;
+    let by_card = attempt.kind == AttemptKind::Charge
+        || store::find_card_of_payment(&mut *run.pool().acquire().await?, attempt.id).await?.is_some();
+    match status {
+        RefundStatus::OnItsWay => Ok(Some(snooze(run))),
+        RefundStatus::Happened => finish(run, refund).await.map(Some),
+        _ if status.may_be_repeated(by_card) => Ok(None),
+        RefundStatus::NotHappened | RefundStatus::Unclear => {
+            Err(JobError::retry("the payment's status does not show whether it was refunded"))
+        }
     }
 }
 
