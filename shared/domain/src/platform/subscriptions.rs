@@ -36,6 +36,7 @@ pub use due::DueStep;
 pub use dunning::{ChargePlan, next_charge, tells_payer};
 pub use late_payment::{
     InvoiceKind, InvoiceState, LatePayment, PaidInvoice, RefundReason, can_be_paid, late_payment,
+    payable_until,
 };
 pub use notice::{Notice, NoticeKind};
 pub use plan::{Currency, InvalidPlan, MAX_SEATS, PlanCode, PlanTerms, Terms};

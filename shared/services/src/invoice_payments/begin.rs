@@ -56,8 +56,8 @@ pub enum FormOutcome {
 /// An open form is a live charge, so there is one per invoice. A former form with another consent, or one about to
 /// expire, is cancelled first; only after the bank's `CANCELED` another one opens.
 ///
-/// The invoice can be paid as long as the link: one that was due earlier is due when the link ends. A change cannot be paid after its
-/// period, so there the link ends with the invoice.
+/// The invoice can be paid as long as the link: one that was due earlier is due when the link ends. A change or renewal cannot be paid
+/// after its period, so there the link ends with the invoice.
 pub async fn open_form(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -70,10 +70,10 @@ pub async fn open_form(
     if !is_payable || settings.not_sold {
         return Ok(FormOutcome::NotOpen);
     }
-    let last = (invoice.kind == InvoiceKind::Change).then(|| invoice.period.ends_at());
+    let last = (invoice.kind != InvoiceKind::Start).then(|| invoice.period.ends_at());
     let held_until = link_ends_at(now, last);
     if let Some(open) = store::find_open_attempt(unit, invoice_id).await? {
-        let ends_at = link_ends_at(open.created_at, invoice.due_at);
+        let ends_at = invoice.link_ends_at(open.created_at);
         // Another form would not live longer than one that ends with its invoice.
         let lives = ends_at - now >= MIN_FORM_LIFETIME || ends_at >= held_until;
         if is_payable_form(&open) {

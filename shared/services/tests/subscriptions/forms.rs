@@ -5,7 +5,7 @@ use flysk_domain::Clock as _;
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::invoice_payments::{PaymentStep, link_ends_at};
 use flysk_domain::platform::subscriptions::{
-    Change, InvoiceState, PeriodLength, RefundReason, SubscriptionState,
+    Change, InvoiceKind, InvoiceState, PeriodLength, RefundReason, SubscriptionState,
 };
 use flysk_domain::trace::Trace;
 use flysk_services::invoice_payments::{FormOutcome, FormRequest, open_form};
@@ -122,4 +122,24 @@ async fn days_that_are_gone_are_not_sold_although_the_scheduler_is_down(pool: My
     assert_eq!(world.settle(renewal.id).await, SettleOutcome::Refund(RefundReason::TooLate));
     assert_eq!(world.row().await, before);
     assert_eq!(world.open_invoice().await.unwrap().id, renewal.id);
+}
+
+/// The scheduler is late, so the renewal is still open at the end of its own period.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn the_form_of_a_renewal_ends_with_the_period_that_it_pays(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let plan = world.plan("pro", 31_000, 310_000).await;
+    world.buy(&plan, 1).await;
+    world.set("2026-12-31T21:00:00Z");
+    world.run_due().await;
+    let renewal = world.open_invoice().await.unwrap();
+    assert_eq!((renewal.kind, renewal.due_at), (InvoiceKind::Renewal, None));
+    let ends_at = renewal.period.ends_at();
+    assert_eq!(renewal.link_ends_at(ends_at - TimeDelta::hours(4)), ends_at - TimeDelta::hours(1));
+    assert_eq!(renewal.link_ends_at(ends_at - TimeDelta::hours(1)), ends_at);
+    world.set("2027-01-31T20:58:01Z");
+    assert_eq!(world.ask_form(renewal.id).await, FormOutcome::NotOpen, "the bank would refuse it");
+    world.set("2027-01-31T20:50:00Z");
+    let FormOutcome::Opening(form) = world.ask_form(renewal.id).await else { panic!("a form opens") };
+    assert_eq!(world.ask_form(renewal.id).await, FormOutcome::Open(form), "another one would end no later");
 }

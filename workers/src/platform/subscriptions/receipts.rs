@@ -6,7 +6,6 @@ use flysk_clients::tbank::{
 };
 use flysk_crypto::aad;
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::invoice_payments::link_ends_at;
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::{ReceiptBasis, ReceiptKind, VatRate, receipt_line};
 use flysk_queue::{JobContext, JobError};
@@ -93,7 +92,7 @@ pub(super) async fn form_request(
         notification_url: Some(acquiring.notification_url().map_err(give_up)?),
         success_url: Some(back("from=bank")?),
         fail_url: Some(back("from=bank&paid=no")?),
-        due: Some(link_ends_at(attempt.created_at, parts.invoice.due_at)),
+        due: Some(parts.invoice.link_ends_at(attempt.created_at)),
         initiator: Some(initiator),
         receipt: Some(receipt(acquiring, &parts, attempt.amount, &basis)?),
         ..InitRequest::new(attempt.id.to_string(), attempt.amount)

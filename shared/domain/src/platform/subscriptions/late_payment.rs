@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::calendar::{Period, moscow_day};
+use super::calendar::Period;
 use super::subscription::SubscriptionState;
 use crate::UnknownText;
 
@@ -73,16 +73,24 @@ pub enum LatePayment {
     Refund(RefundReason),
 }
 
-/// Whether an open invoice can still be paid at `now`: before it is due, and a renewal before its period is over. It does not depend on
-/// whether the scheduler has voided it.
+/// First moment at which an open invoice cannot be paid any more: it is due, or the period of a renewal is over. `None` if it has no end.
+pub fn payable_until(
+    kind: InvoiceKind,
+    period: Period,
+    due_at: Option<DateTime<Utc>>,
+) -> Option<DateTime<Utc>> {
+    let gone_at = (kind == InvoiceKind::Renewal).then(|| period.ends_at());
+    [gone_at, due_at].into_iter().flatten().min()
+}
+
+/// Whether an open invoice can still be paid at `now`. It does not depend on whether the scheduler has voided it.
 pub fn can_be_paid(
     kind: InvoiceKind,
     period: Period,
     due_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> bool {
-    let is_gone = kind == InvoiceKind::Renewal && moscow_day(now) >= period.until;
-    !is_gone && due_at.is_none_or(|due| now < due)
+    payable_until(kind, period, due_at).is_none_or(|until| now < until)
 }
 
 /// Decides about money for an invoice. A cancelled subscription is never revived by it, and days that are gone are not sold, although
@@ -128,6 +136,10 @@ mod tests {
         ] {
             assert_eq!(can_be_paid(kind, period, due_at, at(now)), wanted, "{kind} {now}");
         }
+        let until = |kind, due_at| payable_until(kind, period, due_at);
+        assert_eq!(until(InvoiceKind::Renewal, None), Some(at("2027-01-31T21:00:00Z")));
+        assert_eq!((until(InvoiceKind::Renewal, due), until(InvoiceKind::Change, due)), (due, due));
+        assert_eq!(until(InvoiceKind::Start, None), None);
     }
 
     #[test]

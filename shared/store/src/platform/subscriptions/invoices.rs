@@ -3,8 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{InstallId, InvoiceId, QuoteId, SubscriptionId, VendorId, WidgetId};
 use flysk_domain::money::Kopecks;
+use flysk_domain::platform::invoice_payments::link_ends_at;
 use flysk_domain::platform::subscriptions::{
-    InvoiceKind, InvoiceState, Period, QuoteLine, Terms, VatRate, can_be_paid,
+    InvoiceKind, InvoiceState, Period, QuoteLine, Terms, VatRate, can_be_paid, payable_until,
 };
 use flysk_domain::platform::tbank::ErrorClass;
 
@@ -84,6 +85,11 @@ impl Invoice {
     /// Whether it is open and can still be paid at `now`.
     pub fn is_payable(&self, now: DateTime<Utc>) -> bool {
         self.state == InvoiceState::Open && can_be_paid(self.kind, self.period, self.due_at, now)
+    }
+
+    /// When the link of a form for it ends that was asked for at `asked_at`: the bank takes no money that would have to go back.
+    pub fn link_ends_at(&self, asked_at: DateTime<Utc>) -> DateTime<Utc> {
+        link_ends_at(asked_at, payable_until(self.kind, self.period, self.due_at))
     }
 }
 
