@@ -26,6 +26,36 @@ async fn an_attempt_that_nobody_decides_is_reported(pool: MySqlPool) {
     assert_eq!(world.payment_violations().await, [""; 0]);
 }
 
+/// Alarms for what the checks before a charge make impossible (376-FZ).
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_charge_without_consent_or_after_the_unlinking_is_reported(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let renewal = world.due_charge().await;
+    let attempt = world.begin_charge(renewal.id).await.expect("a charge");
+    // Sent at 09:00:00.
+    let now = world.clock.now();
+    let mut unit = world.unit().await;
+    invoice_payments::begin_charging(&mut unit, attempt.id, "7", now, now).await.unwrap();
+    unit.commit().await.unwrap();
+    assert_eq!(world.payment_violations().await, [""; 0], "its owner has agreed");
+    let break_rows = async |statement: &'static str| {
+        sqlx::query(statement).execute(world.outbox.pool()).await.unwrap();
+        world.payment_violations().await
+    };
+    let revoked_before = "UPDATE subscription_consents SET revoked_at = '2027-01-01 08:59:59'";
+    assert_eq!(break_rows(revoked_before).await, ["charged_without_consent"]);
+    let revoked_after = "UPDATE subscription_consents SET revoked_at = '2027-01-01 09:00:01'";
+    assert_eq!(break_rows(revoked_after).await, [""; 0], "it was valid in that second");
+    let unlinked_before = "UPDATE payment_cards SET unlinked_at = '2027-01-01 08:59:59'";
+    assert_eq!(break_rows(unlinked_before).await, ["charged_after_unlinking"]);
+    let unlinked_after = "UPDATE payment_cards SET unlinked_at = '2027-01-01 09:00:01'";
+    assert_eq!(break_rows(unlinked_after).await, [""; 0]);
+    let agreed_after =
+        "UPDATE subscription_consents SET agreed_at = '2027-01-01 09:00:01', revoked_at = NULL";
+    assert_eq!(break_rows(agreed_after).await, ["charged_without_consent"]);
+    assert_eq!(break_rows("DELETE FROM subscription_consents").await, ["charged_without_consent"]);
+}
+
 /// The seller has got a terminal of its own, and the card was saved at another one.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_whose_card_cannot_be_charged_is_left_to_its_payer(pool: MySqlPool) {
