@@ -232,6 +232,26 @@ async fn a_dearer_plan_works_at_once_a_cheaper_one_with_the_next_period(pool: My
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_waiting_change_to_a_retired_plan_is_told_and_the_old_plan_goes_on(pool: MySqlPool) {
+    let world = World::build(pool, 0).await;
+    let (basic, pro) = (world.plan("basic", 31_000, 310_000).await, world.plan("pro", 62_000, 620_000).await);
+    world.buy(&pro, 2).await;
+    assert!(world.apply(&world.quote(Change::Plan(basic.id)).await).await.is_none(), "waits");
+    assert!(world.apply(&world.quote(Change::Seats(1)).await).await.is_none(), "waits");
+    let mut unit = world.unit().await;
+    assert!(subscriptions::retire_plan(&mut unit, world.widget.id, &basic.code).await.unwrap());
+    unit.commit().await.unwrap();
+    world.reach_first_boundary().await;
+    assert_eq!(world.run_due().await, [DueStep::Renew], "it neither blocks nor fails");
+    let renewal = world.open_invoice().await.unwrap();
+    assert_eq!((renewal.terms.plan, renewal.terms.seats, renewal.total), (pro.id, 1, Kopecks(62_000)));
+    let told = world.actions().await.into_iter().filter(|action| action == "change_unavailable").count();
+    assert_eq!(told, 1, "an operator sees it");
+    assert_eq!(world.settle(renewal.id).await, SettleOutcome::Settled);
+    assert!(world.pending().await.is_empty() && world.violations().await.is_empty());
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_database_allows_one_invoice_for_a_period_and_one_open_invoice(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
