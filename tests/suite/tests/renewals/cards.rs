@@ -97,12 +97,23 @@ async fn a_former_card_is_not_taken_for_that_of_a_payment_by_sberpay(pool: MySql
     subscriber.assert_sound().await;
 }
 
-#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
-async fn sberpay_pays_but_gives_no_renewal(pool: MySqlPool) {
+/// The bank names no `RebillId` for such a payment, although its payer has agreed to renewals.
+async fn pays_but_gives_no_renewal(pool: MySqlPool, means: &str) {
     let subscriber = TestSubscriber::open(pool).await;
-    subscriber.buy("sberpay").await.unwrap();
+    subscriber.buy(means).await.unwrap();
     assert_eq!(subscriber.row().await.card_id, None);
     subscriber.advance_to("2027-04-01", "00:00:00").await;
     assert_eq!(subscriber.calls("Charge"), 0);
     assert_eq!(subscriber.current().await.state, SubscriptionState::Expired);
+    subscriber.assert_sound().await;
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn sberpay_pays_but_gives_no_renewal(pool: MySqlPool) {
+    pays_but_gives_no_renewal(pool, "sberpay").await;
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_single_payment_by_sbp_pays_but_gives_no_renewal(pool: MySqlPool) {
+    pays_but_gives_no_renewal(pool, "sbp").await;
 }

@@ -3,6 +3,7 @@
 use flysk_domain::platform::invoice_payments::AttemptState;
 use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
 use flysk_simulators::tbank::Ending;
+use serde_json::Value;
 use sqlx::MySqlPool;
 
 use super::harness::{EMPTY_LATER, GOOD_CARD, TestSubscriber};
@@ -73,5 +74,35 @@ async fn a_terminal_that_is_switched_off_costs_the_customer_no_try(pool: MySqlPo
     subscriber.sandbox.bank.state.block_terminal(flysk_sandbox::TERMINAL_KEY, false);
     subscriber.advance_to("2027-03-03", "13:00:00").await;
     assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
+    subscriber.assert_sound().await;
+}
+
+/// Who starts the charge, as the bank was told with the last payment.
+fn last_initiator(subscriber: &TestSubscriber) -> String {
+    let opened = subscriber.sandbox.bank.control.calls_to("POST", "/v2/Init");
+    let body: Value = serde_json::from_str(&opened.last().expect("a payment").body).unwrap();
+    body["DATA"]["OperationInitiatorType"].as_str().expect("an initiator").to_owned()
+}
+
+/// It depends on the type of the seller's terminal. That of the simulator is an ECOM one, which takes `R` only.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn the_bank_is_told_the_initiator_that_the_seller_has_set(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let set = async |initiator: &str| {
+        let update = "UPDATE vendors SET charge_initiator = ?";
+        sqlx::query(update).bind(initiator).execute(&subscriber.sandbox.pool).await.unwrap();
+    };
+    set("I").await;
+    subscriber.advance_to("2027-02-28", "13:00:00").await;
+    assert_eq!(last_initiator(&subscriber), "I");
+    let open = subscriber.last_invoice().await;
+    assert_eq!((open.state, open.charges_made), (InvoiceState::Open, 0));
+    assert_eq!(subscriber.attempts(open.id).await[0].error_code.as_deref(), Some("1126"));
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Renewing, "nobody is dunned for it");
+    set("R").await;
+    subscriber.advance_to("2027-03-01", "13:00:00").await;
+    assert_eq!(last_initiator(&subscriber), "R");
+    assert_eq!(subscriber.current().await.state, SubscriptionState::Active);
+    assert_eq!(subscriber.calls("Charge"), 1);
     subscriber.assert_sound().await;
 }
