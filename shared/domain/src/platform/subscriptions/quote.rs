@@ -296,9 +296,12 @@ impl Current<'_> {
         if amount > MAX_INVOICE {
             return Err(OutOfRange.into());
         }
+        // The number of all seats beside the price of some would read as the price of all.
+        let (seats, before) = (seats_ru(terms.seats), self.terms.seats);
+        let seats = if terms.seats == before { seats } else { format!("{seats} вместо {before}") };
         let difference = QuoteLine {
             kind: LineKind::Difference,
-            title: format!("Доплата до конца периода: тариф «{title}», {}, {rest}", seats_ru(terms.seats)),
+            title: format!("Доплата до конца периода: тариф «{title}», {seats}, {rest}"),
             period: rest,
             seats: terms.seats,
             amount,

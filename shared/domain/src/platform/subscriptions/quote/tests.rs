@@ -32,6 +32,28 @@ fn more_seats_cost_the_days_that_are_left_the_day_of_the_change_included() {
 }
 
 #[test]
+fn a_surcharge_does_not_read_as_the_price_of_all_seats() {
+    let subscription = active("2026-12-01");
+    let told = |change, own: &PlanTerms, wanted: &PlanTerms| {
+        let plan = subscription.terms.unwrap().plan;
+        let dearer = (PlanId::generate(&SystemClock), wanted);
+        let quote = quote(&subscription, change, Some((plan, own)), Some(dearer), &[], day("2026-12-16"));
+        quote.unwrap().lines.remove(0).title
+    };
+    let (own, dearer) =
+        (plan(), PlanTerms { prices: [(PeriodLength::Month, Kopecks(60_000))].into(), ..plan() });
+    let of_plan = Change::Plan(PlanId::generate(&SystemClock));
+    let prefix = "Доплата до конца периода: тариф «Про», ";
+    for (title, seats) in [
+        (told(Change::Seats(5), &own, &dearer), "5 мест вместо 3"),
+        (told(of_plan, &own, &dearer), "3 места"),
+        (told(of_plan, &own, &PlanTerms { min_seats: 4, ..dearer.clone() }), "4 места вместо 3"),
+    ] {
+        assert_eq!(title, format!("{prefix}{seats}, 16.12.2026–31.12.2026"));
+    }
+}
+
+#[test]
 fn granted_days_cost_no_more_than_days_that_are_sold() {
     let ended = active("2026-12-01").ended(EndReason::Cancelled);
     // Two more seats for 300 roubles each and month: 600 × days / 31, or all of it for the days of a longer gift.
