@@ -200,6 +200,10 @@ impl Facts<'_> {
         if let Some(failure) = failure {
             words.push(format!("Списание не прошло. {}", failure_ru(Some(&failure.code))));
         }
+        if let Some(open) = &self.details.open_invoice {
+            words
+                .push(format!("Следующий период считается с {}, а не со дня оплаты.", day(open.period.from)));
+        }
         words.extend(self.charge_words());
         words
     }
