@@ -1,10 +1,11 @@
-//! Commands about packages and purchases, and their effects for buyers.
+//! Commands about packages, plans and purchases, and their effects for buyers.
 
 use chrono::Days;
 use flysk_domain::Clock as _;
 use flysk_domain::id::PurchaseId;
 use flysk_domain::platform::purchases::PurchaseState;
 use flysk_simulators::tbank::Behaviour;
+use flysk_suite::environment::ACCOUNT;
 use serde_json::{Value, json};
 use sqlx::MySqlPool;
 
@@ -84,6 +85,50 @@ async fn packages_that_cannot_be_sold_are_rejected_with_a_reason(pool: MySqlPool
         assert!(refused.contains("no widget has the code `nobody`"), "{refused}");
     }
     assert_eq!(on_offer(&app).await.len(), 1);
+}
+
+/// Plans that cannot be sold are rejected, and each error names the reason.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn plans_that_cannot_be_sold_are_rejected_with_a_reason(pool: MySqlPool) {
+    let app = TestApp::open(pool).await;
+    let good = ["--price", "1=49900"];
+    let with_good = |more: &[&'static str]| [&good[..], more].concat();
+    for (terms, code, sentence) in [
+        (with_good(&["--currency", "USD"]), 1, "T-Bank charges roubles"),
+        (with_good(&["--price", "1=59900"]), 1, "a length has one price"),
+        (with_good(&["--min-seats", "0"]), 1, "seats are 1 to 10000"),
+        (with_good(&["--min-seats", "5", "--max-seats", "4"]), 1, "seats are 1 to 10000"),
+        (with_good(&["--min-seats=-1"]), 2, "invalid value '-1' for '--min-seats"),
+        (with_good(&["--min-seats=1.5"]), 2, "invalid value '1.5' for '--min-seats"),
+        (vec!["--price", "2=49900"], 1, "a period has 1, 3, 6 or 12 months"),
+        (vec!["--price", "1=0"], 1, "a seat costs 0.01 to 1,000,000 roubles"),
+        (vec!["--price", "1=499.00"], 1, "`499.00` is not an amount in kopecks"),
+        (vec!["--price", "1=99999999999999999999"], 1, "is not an amount in kopecks"),
+        (vec!["--price", "1=99"], 1, "costs 1 rouble to 99,999,999.99 roubles a period"),
+    ] {
+        let set = [&["plan:set", "flysense", "pro", "--title", "Про"][..], terms.as_slice()].concat();
+        let refused = app.worker(&set).await.refused(code);
+        assert!(refused.contains(sentence), "{set:?}: {refused}");
+    }
+    let listed = app.worker(&["plan:list", "flysense", "--all"]).await.told();
+    assert_eq!(listed, "`flysense` has no plans on sale.\n");
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn before_a_widget_begins_to_sell_an_operator_reads_who_loses_access(pool: MySqlPool) {
+    let app = TestApp::open(pool).await;
+    let sell = ["widget:update", "flysense", "--uses-subscriptions", "true", "--trial-days", "14"];
+    let asked = app.worker(&sell).await;
+    assert_eq!(asked.code, 1, "{asked:?}");
+    assert!(asked.out.contains(&format!("account {ACCOUNT} loses access on ")), "{asked:?}");
+    assert!(asked.err.contains("--confirm-access-loss"), "{asked:?}");
+    assert!(!app.widget().await.uses_subscriptions, "nothing has changed");
+    let told = app.worker(&[&sell[..], &["--confirm-access-loss"]].concat()).await.told_beside_log();
+    assert!(told.contains("1 trials started"), "{told}");
+    assert!(app.widget().await.uses_subscriptions);
+    // It sells already, so nobody loses anything by it.
+    let told = app.worker(&sell).await.told_beside_log();
+    assert!(!told.contains("loses access") && told.contains("0 trials started"), "{told}");
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
