@@ -1,16 +1,21 @@
 //! Commands on the server that move money or access are in the audit log of the panel, and in its limits.
 
-use chrono::Days;
-use flysk_domain::platform::subscriptions::{InvoiceState, moscow_day};
+use chrono::{Datelike as _, Days};
+use flysk_domain::id::InvoiceId;
+use flysk_domain::platform::invoice_payments::AttemptState;
+use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState, moscow_day};
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_jobs::platform::billing::OpenPayment;
 use flysk_store::admin::audit::AuditRow;
 use flysk_store::jobs::JobState;
+use flysk_store::platform::subscriptions;
 use flysk_suite::environment::ACCOUNT;
 use sqlx::MySqlPool;
 
-use super::bought::{invoice, ordered};
+use super::bought::{attempt, invoice, opened, ordered, paid};
 use super::harness::{Panel, value_of};
+use super::subscriptions::subscription;
+use crate::operator::CommandOutput;
 
 /// The only row of a command's act.
 async fn recorded(panel: &Panel, action: &str) -> AuditRow {
@@ -69,6 +74,112 @@ async fn acts_of_commands_on_invoices_and_subscriptions_are_recorded(pool: MySql
     panel.app.worker(&cancel).await.told_beside_log();
     let cancelled = recorded(&panel, "subscription.cancel").await;
     assert!(cancelled.state_after.unwrap().contains("\"cancels\":true"));
+}
+
+/// Runs a command in the name of an operator, with a reason.
+async fn run(panel: &Panel, command: &[&str]) -> CommandOutput {
+    panel.app.worker(&[command, &["--operator", "oleg", "--reason", "Заявка 9"]].concat()).await
+}
+
+/// Runs a command on the account's subscription.
+async fn run_for_account(panel: &Panel, command: &str) -> String {
+    let account = ACCOUNT.to_string();
+    run(panel, &[command, "--widget", "flysense", "--account", &account]).await.told_beside_log()
+}
+
+/// The only row of an act of [`run`].
+async fn recorded_with_reason(panel: &Panel, action: &str) -> AuditRow {
+    let row = recorded(panel, action).await;
+    assert_eq!(row.reason, "Заявка 9", "{action}");
+    assert!(row.state_after.as_ref().unwrap().contains("\"operator\":\"oleg\""), "{action}");
+    row
+}
+
+async fn open_invoice(panel: &Panel) -> InvoiceId {
+    let id = subscription(panel).await.id;
+    let open = subscriptions::find_open_invoice(&mut *panel.app.conn().await, id).await.unwrap();
+    open.expect("an open invoice").id
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn operators_refund_unlock_and_void_invoices_and_decide_about_receipts_by_commands(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let anna = panel.sign_in("anna", "billing").await;
+    let (id, _) = paid(&panel, &anna, "1").await;
+    let bought = id.to_string();
+    let part = ["invoice:refund", bought.as_str(), "--kopecks", "1000"];
+    let told = run(&panel, &part).await.told_beside_log();
+    assert!(told.starts_with("Fair today: ") && told.contains("--refunded-so-far 0"), "{told}");
+    let confirmed = [&part[..], &["--yes", "--refunded-so-far", "0"]].concat();
+    run(&panel, &confirmed).await.told_beside_log();
+    let again = run(&panel, &confirmed).await.refused(1);
+    assert!(again.contains("1000 kopecks of the invoice are refunded by now"), "{again}");
+    assert_eq!(invoice(&panel, id).await.refunded.0, 1_000);
+    recorded_with_reason(&panel, "invoice.refund").await;
+
+    let told = run_for_account(&panel, "subscription:renew").await;
+    assert!(told.contains("waits for the customer: there is no card"), "{told}");
+    recorded_with_reason(&panel, "subscription.renew").await;
+    let ahead = open_invoice(&panel).await;
+    let renewal = ahead.to_string();
+    let form = opened(&panel, ahead).await;
+    let unlock = ["invoice:clear-lock", renewal.as_str()];
+    run(&panel, &unlock).await.refused(1);
+    let dispute = "UPDATE invoice_payments SET state = 'review', discrepancy = 'other_amount' WHERE id = ?";
+    sqlx::query(dispute).bind(form.to_string()).execute(&panel.app.pool).await.unwrap();
+    run(&panel, &unlock).await.told_beside_log();
+    assert_eq!(attempt(&panel, form).await.state, AttemptState::Failed);
+    assert_eq!(recorded_with_reason(&panel, "invoice.clear_lock").await.subject_id, renewal);
+    let void = ["invoice:void", renewal.as_str()];
+    run(&panel, &void).await.told_beside_log();
+    assert_eq!(invoice(&panel, ahead).await.state, InvoiceState::Void);
+    run(&panel, &void).await.refused(1);
+    recorded_with_reason(&panel, "invoice.void").await;
+
+    let decide = ["invoice:receipt", bought.as_str(), "--registered"];
+    run(&panel, &decide).await.refused(1);
+    let unclear = "UPDATE invoice_receipts SET state = 'unclear'";
+    sqlx::query(unclear).execute(&panel.app.pool).await.unwrap();
+    run(&panel, &decide).await.told_beside_log();
+    recorded_with_reason(&panel, "invoice.decide_receipt").await;
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn operators_end_and_reinstate_subscriptions_by_commands(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let anna = panel.sign_in("anna", "billing").await;
+    let (id, _) = paid(&panel, &anna, "1").await;
+    let state = async || subscription(&panel).await.subscription.state;
+    let bought = id.to_string();
+    let all = ["invoice:refund", bought.as_str(), "--yes", "--refunded-so-far", "0"];
+    run(&panel, &all).await.told_beside_log();
+    // The bank has returned the money.
+    sqlx::query("UPDATE invoice_refunds SET state = 'done'").execute(&panel.app.pool).await.unwrap();
+    run_for_account(&panel, "subscription:end-refunded").await;
+    assert_eq!(state().await, SubscriptionState::Cancelled);
+    recorded_with_reason(&panel, "subscription.end_refunded").await;
+
+    // Its period ended yesterday, and the next one runs.
+    let until = moscow_day(SystemClock.now()) - Days::new(1);
+    let moved = "UPDATE subscriptions SET period_from = ?, period_until = ?, anchor_day = ?";
+    let moved = sqlx::query(moved).bind((until - Days::new(30)).to_string()).bind(until.to_string());
+    moved.bind(until.day()).execute(&panel.app.pool).await.unwrap();
+    let told = run_for_account(&panel, "subscription:reinstate").await;
+    assert!(told.contains("waits for its payment"), "{told}");
+    assert_eq!(state().await, SubscriptionState::PastDue);
+    recorded_with_reason(&panel, "subscription.reinstate").await;
+    let open = open_invoice(&panel).await;
+
+    let lapsed = "UPDATE subscriptions SET needs_person = TRUE";
+    sqlx::query(lapsed).execute(&panel.app.pool).await.unwrap();
+    run_for_account(&panel, "subscription:end-review").await;
+    assert_eq!(state().await, SubscriptionState::Expired);
+    assert_eq!(invoice(&panel, open).await.state, InvoiceState::Void);
+    recorded_with_reason(&panel, "subscription.end_review").await;
+    let account = ACCOUNT.to_string();
+    let show = ["subscription:show", "--widget", "flysense", "--account", &account];
+    let shown = panel.app.worker(&show).await.told_beside_log();
+    assert!(shown.contains("operator:oleg") && shown.contains("(Заявка 9)"), "{shown}");
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
