@@ -21,6 +21,8 @@ const ENTRIES_SHOWN: u32 = 100;
 const ENTRIES_OF_EDGE: u32 = 4 * ENTRIES_SHOWN;
 /// Decimals of a second in the times at which pages end.
 const MILLISECONDS: u16 = 3;
+/// Parameter that adds the kinds that are otherwise shown by themselves.
+const WHOLE_PARAMETER: &str = "whole";
 /// Years in which a page may end. The database lacks most others, and sqlx panics if some of them are bound.
 const YEARS: RangeInclusive<i32> = 1970..=9998;
 
@@ -171,16 +173,22 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
     let install = installs::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let source = Source { install: &install, now: visit.deps.clock().now() };
-    let is_wanted = |source: &Kind| kind.map_or(source.is_shown_with_others(), |wanted| wanted == *source);
+    let with_all = kind.is_none() && query.is_set(WHOLE_PARAMETER);
+    let is_wanted =
+        |source: &Kind| kind.map_or(with_all || source.is_shown_with_others(), |wanted| wanted == *source);
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(is_wanted).collect();
     let before = before.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let (entries, older) = read_page(&mut conn, &source, &kinds, before).await?;
     let path = format!("/installs/{id}/timeline");
-    let filter = kind.map(|kind| format!("kind={}&", kind.code())).unwrap_or_default();
+    let filter = match kind {
+        Some(kind) => format!("kind={}&", kind.code()),
+        None if with_all => format!("{WHOLE_PARAMETER}=yes&"),
+        None => String::new(),
+    };
     let page = TimelinePage {
         layout: visit.layout("Лента событий"),
         install: id,
-        choices: choices(&path, kind),
+        choices: choices(&path, kind, with_all),
         older: older.map(|edge| format!("{path}?{filter}before={}", edge.timestamp_micros())),
         entries,
     };
@@ -261,12 +269,17 @@ fn is_whole(entries: &[Entry], kind: Kind, edge: DateTime<Utc>, limit: u32) -> b
     u32::try_from(told).is_ok_and(|told| told < limit)
 }
 
-fn choices(path: &str, chosen: Option<Kind>) -> Vec<Choice> {
-    let all = Choice { label: "Всё", href: path.to_owned(), current: chosen.is_none() };
+fn choices(path: &str, chosen: Option<Kind>, with_all: bool) -> Vec<Choice> {
+    let most = Choice { label: "Всё", href: path.to_owned(), current: chosen.is_none() && !with_all };
+    let all = Choice {
+        label: "Всё с заданиями и вебхуками",
+        href: format!("{path}?{WHOLE_PARAMETER}=yes"),
+        current: with_all,
+    };
     let one = |kind: Kind| Choice {
         label: kind.label(),
         href: format!("{path}?kind={}", kind.code()),
         current: chosen == Some(kind),
     };
-    std::iter::once(all).chain(Kind::ALL.map(one)).collect()
+    [most, all].into_iter().chain(Kind::ALL.map(one)).collect()
 }

@@ -45,6 +45,8 @@ pub struct CallRow {
     /// Duration of the audio, milliseconds.
     pub duration_ms: Option<u64>,
     charged_micro: Option<i64>,
+    /// Correlation id of the request that asked for the call.
+    pub correlation_id: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
     /// When it ended.
@@ -96,7 +98,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<CallRow>> 
     }
     let mut query = sqlx::QueryBuilder::new(
         "SELECT t.id, t.account_id, a.host, t.note_id, t.state, t.failure_code, t.run, t.duration_ms, p.charged_micro,
-                t.created_at, t.finished_at
+                t.correlation_id, t.created_at, t.finished_at
          FROM transcriptions t LEFT JOIN flysense_accounts a ON a.account_id = t.account_id
          LEFT JOIN flysense_payments p ON p.transcription_id = t.id AND p.run = t.run WHERE t.id",
     );

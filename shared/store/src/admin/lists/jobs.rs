@@ -43,6 +43,8 @@ pub struct JobListRow {
     pub max_attempts: u32,
     /// Tenant: the account.
     pub tenant: Option<String>,
+    /// Correlation id of the request that caused the job.
+    pub correlation_id: String,
     /// Earliest start.
     pub run_at: DateTime<Utc>,
     /// Reason of the last failure, wait or skip.
@@ -96,7 +98,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<JobListRow
         return Ok(Vec::new());
     }
     let mut query = sqlx::QueryBuilder::new(
-        "SELECT id, kind, queue, state, attempt, max_attempts, tenant, run_at, last_error, created_at FROM jobs WHERE id",
+        "SELECT id, kind, queue, state, attempt, max_attempts, tenant, correlation_id, run_at, last_error, created_at
+         FROM jobs WHERE id",
     );
     push_in(&mut query, ids.iter().cloned());
     let rows: Vec<JobListRow> = query.build_query_as().fetch_all(conn).await?;

@@ -58,7 +58,13 @@ async fn a_timeline_tells_of_the_subscription_its_payments_and_the_jobs(pool: My
     assert!(payments.contains(&payment) && !payments.contains(&subscription), "{payments}");
     let log = signed.page(&format!("{path}?kind=subscription")).await;
     assert!(log.contains(&subscription) && !log.contains(&payment), "{log}");
-    assert!(signed.page(&format!("{path}?kind=job")).await.contains(job));
+    let jobs = signed.page(&format!("{path}?kind=job")).await;
+    assert!(jobs.contains(job) && jobs.contains("Причина: <a href=\"/jobs?correlation="), "{jobs}");
+    // All kinds in one list, and it says which one is shown.
+    assert!(whole.contains(&format!("{path}?whole=yes\">Всё с заданиями и вебхуками")), "{whole}");
+    let all = signed.page(&format!("{path}?whole=yes")).await;
+    assert!(all.contains(&payment) && all.contains(&subscription) && all.contains(job), "{all}");
+    assert!(all.contains("?whole=yes\" aria-current=\"true\""), "{all}");
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]

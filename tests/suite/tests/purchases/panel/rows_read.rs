@@ -312,6 +312,7 @@ async fn a_page_reads_what_it_shows_and_not_what_there_is(pool: MySqlPool) {
     let typed = TYPED.map(|text| (counted.real(&format!("/search?q={text}")), MOST_FOR_FOUND));
     let others = [
         (install.clone(), whole),
+        (format!("{install}?whole=yes"), whole),
         (counted.real("/accounts/:account"), MOST_FOR_FOUND),
         ("/".to_owned(), MOST_FOR_HOME),
     ];
