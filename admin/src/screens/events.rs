@@ -5,6 +5,7 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::admin::BulkAction;
 use flysk_domain::id::EventId;
 use flysk_domain::platform::events::EventKind;
+use flysk_domain::platform::subscriptions::day_start;
 use flysk_services::events::deliver_again;
 use flysk_store::admin::lists::events::{self as listed, EventFilter};
 use flysk_store::platform::attempts::{self, Attempt};
@@ -42,11 +43,14 @@ impl List for Events {
     const BULK: &'static [BulkAction] = &[BulkAction::EventReplay];
 
     fn filter(query: &Pairs) -> Result<EventFilter, Fault> {
+        let until = query.day("until", "Созданы по")?.and_then(|day| day.succ_opt());
         Ok(EventFilter {
             state: query.parsed("state", "Состояние")?,
             kind: query.parsed("kind", "Событие")?,
             widget_id: query.parsed("widget", "Виджет")?,
             install_id: query.parsed("install", "Установка")?,
+            created_from: query.day("from", "Созданы с")?.map(day_start),
+            created_until: until.map(day_start),
         })
     }
 
@@ -63,6 +67,8 @@ impl List for Events {
             .value(value("kind")),
             Field::text("install", "Установка").value(value("install")).hint("ins_…"),
             Field::text("widget", "Виджет").value(value("widget")).hint("wgt_…"),
+            Field::date("from", "Созданы с").value(value("from")),
+            Field::date("until", "Созданы по").value(value("until")),
         ]
     }
 

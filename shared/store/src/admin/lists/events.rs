@@ -1,7 +1,8 @@
 //! List of events for vendors' backends.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::{InstallId, WidgetId};
+use flysk_domain::id::{EventId, InstallId, WidgetId};
 use flysk_domain::platform::events::EventKind;
 
 use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
@@ -20,6 +21,10 @@ pub struct EventFilter {
     pub widget_id: Option<WidgetId>,
     /// Keeps rows of this install.
     pub install_id: Option<InstallId>,
+    /// Keeps rows created at this time or later.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Keeps rows created before this time.
+    pub created_until: Option<DateTime<Utc>>,
 }
 
 /// Ids of the events that match, one page of them.
@@ -51,6 +56,12 @@ pub async fn ids(conn: &mut Conn, filter: &EventFilter, keyset: &Keyset) -> Stor
     }
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
+    }
+    if let Some(from) = filter.created_from {
+        query.push(" AND id >= ").push_bind(EventId::first_at(from).to_string());
+    }
+    if let Some(until) = filter.created_until {
+        query.push(" AND id < ").push_bind(EventId::first_at(until).to_string());
     }
     push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))

@@ -1,6 +1,10 @@
 //! Bulk acts: dry run, confirmation, a result for each row, pause, taking back.
 
+use chrono::Days;
+use flysk_domain::Clock as _;
 use flysk_domain::admin::BulkState;
+use flysk_domain::id::EventId;
+use flysk_domain::platform::subscriptions::moscow_day;
 use flysk_domain::trace::Trace;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
 use flysk_jobs::platform::panel::RunBulkAct;
@@ -16,7 +20,7 @@ const MANY: usize = 620;
 
 /// Inserts dead jobs of a kind that nobody performs.
 pub(super) async fn insert_dead(panel: &Panel, count: usize) {
-    let now = flysk_domain::Clock::now(&panel.app.clock);
+    let now = panel.app.clock.now();
     let trace = Trace { correlation_id: "copies".to_owned(), traceparent: None };
     for _ in 0..count {
         let id = flysk_domain::id::JobId::generate(&panel.app.clock);
@@ -303,6 +307,34 @@ async fn events_of_a_filter_are_delivered_again(pool: MySqlPool) {
     let page = signed.page(&path).await;
     assert!(!page.contains("/undo"), "a delivery cannot be taken back: {page}");
     signed.refused(&format!("{path}/undo"), &[REASON], 422).await;
+}
+
+/// A vendor whose backend was down on some days needs the events of these days, and no others.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn events_of_a_range_of_days_are_delivered_again(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let counted = "SELECT COUNT(*) FROM lifecycle_events";
+    let known: i64 = sqlx::query_scalar(counted).fetch_one(&panel.app.pool).await.unwrap();
+    let oldest: String =
+        sqlx::query_scalar("SELECT MIN(id) FROM lifecycle_events").fetch_one(&panel.app.pool).await.unwrap();
+    let first = moscow_day(oldest.parse::<EventId>().unwrap().time());
+    let last = moscow_day(panel.app.clock.now());
+    panel.app.clock.advance(chrono::Duration::days(3));
+    let signed = panel.sign_in_with("anna", "operator", &["bulk"]).await;
+    signed.act(&format!("/installs/{}/switch-off", panel.app.install().await.id), &[REASON]).await;
+    let all: i64 = sqlx::query_scalar(counted).fetch_one(&panel.app.pool).await.unwrap();
+    assert!(known > 0 && all > known, "{known} of {all}");
+    let (range, later) = (format!("from={first}&until={last}"), format!("from={}", last + Days::new(1)));
+    for (filter, found) in [(&range, known), (&later, all - known)] {
+        let list = signed.page(&format!("/events?{filter}")).await;
+        assert!(list.contains(&format!("Найдено: {found}<")), "{filter}: {list}");
+    }
+    let path = start(&signed, "event.replay", "/events", &range).await;
+    run_bulk_jobs(&panel).await;
+    let act = find(&panel, &path).await;
+    assert_eq!((act.state, i64::from(act.done_count)), (BulkState::Done, known));
+    let replayed = panel.audit().await.into_iter().filter(|row| row.action == "event.replay").count();
+    assert_eq!(i64::try_from(replayed).unwrap(), known);
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]

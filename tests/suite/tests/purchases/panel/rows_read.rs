@@ -33,7 +33,7 @@ const MOST_FOR_FOUND: u64 = 800;
 const MOST_FOR_HOME: u64 = 5_000;
 
 /// Every list with every filter, by frequent, rare and absent values.
-const LISTS: [&str; 93] = [
+const LISTS: [&str; 95] = [
     "/accounts",
     "/accounts?platform=kommo",
     "/accounts?host=company",
@@ -119,6 +119,8 @@ const LISTS: [&str; 93] = [
     "/events?widget=:widget",
     "/events?widget=:widget&state=failed",
     "/events?install=:install",
+    "/events?from=2020-01-01",
+    "/events?until=2020-01-01",
     "/audit",
     "/audit?operator=:operator",
     "/audit?action=install.switch_on",
