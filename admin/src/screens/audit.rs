@@ -30,6 +30,7 @@ impl List for AuditLog {
             action: text("action"),
             subject_kind: text("kind"),
             subject_id: text("subject"),
+            correlation: text("correlation"),
         })
     }
 
@@ -40,6 +41,7 @@ impl List for AuditLog {
             Field::filter("action", "Действие", labels::ACTIONS).value(value("action")),
             Field::filter("kind", "Вид объекта", labels::SUBJECTS).value(value("kind")),
             Field::text("subject", "Объект").value(value("subject")),
+            Field::text("correlation", "Запрос").value(value("correlation")),
         ]
     }
 
@@ -74,6 +76,7 @@ impl List for AuditLog {
 pub(crate) fn subject(record: &AuditRow) -> Cell {
     let id = &record.subject_id;
     let section = match record.subject_kind.as_str() {
+        "account" => "accounts",
         "operator" => "operators",
         "widget" => "widgets",
         "install" => "installs",
@@ -95,6 +98,17 @@ pub(crate) fn subject(record: &AuditRow) -> Cell {
         kind => return Cell::text(format!("{} {id}", labels::label_of(&labels::SUBJECTS, kind))),
     };
     Cell::link(format!("/{section}/{id}"), id)
+}
+
+/// The acts of a request, newest first.
+pub(super) async fn acts_of_request(
+    conn: &mut Conn,
+    correlation_id: &str,
+    limit: u32,
+) -> StoreResult<Vec<AuditRow>> {
+    let filter = AuditFilter { correlation: Some(correlation_id.to_owned()), ..AuditFilter::default() };
+    let ids = audit::ids(conn, &filter, &Keyset::newest(limit)).await?;
+    audit::rows(conn, &ids).await
 }
 
 /// The latest acts on an object.

@@ -1,17 +1,24 @@
 //! The page of one job: state machine, times, payload, and the other jobs of its request.
 
+use std::cmp::Reverse;
+
 use flysk_domain::id::JobId;
+use flysk_store::admin::audit::{self, AuditRow};
 use flysk_store::jobs::{self, JobRow, JobState};
+use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
 use super::acts::MINUTES_LABEL;
 use super::attempts;
 use super::list::account_of;
 use crate::http::{Fault, Support, Visit};
+use crate::screens::audit::{acts_of_request, acts_section};
 use crate::view::{Cell, DetailPage, Field, Form, Labeled, Row, Section, Table};
 
 /// Jobs of the same request that the page shows.
 const RELATED_SHOWN: u32 = 100;
+/// Acts on the job that the page shows, and acts of its request.
+const ACTS_SHOWN: u32 = 20;
 
 /// `GET /jobs/:id`.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -20,6 +27,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let job = jobs::find(&mut conn, id).await?.ok_or(Fault::NotFound)?;
     let related = jobs::list_by_correlation(&mut conn, &job.correlation_id, RELATED_SHOWN).await?;
     let recorded = jobs::list_attempts(&mut conn, id, attempts::ATTEMPTS_SHOWN).await?;
+    let done = acts_of(&mut conn, &job).await?;
     let mut page = DetailPage::new(visit.layout(job.kind.clone()));
     page.state = Some(job.state.cell());
     page.machine = machine(&job);
@@ -33,8 +41,22 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         ),
         Section::new("Задания того же запроса", related_table(&related), "Других заданий нет.")
             .more(format!("/jobs?correlation={}", job.correlation_id)),
+        acts_section(&done)
+            .text("Действия с этим заданием и того запроса, который его вызвал.")
+            .more(format!("/audit?correlation={}", job.correlation_id)),
     ];
     visit.page(&page)
+}
+
+/// Acts on the job, and those of the request that caused it, newest first.
+async fn acts_of(conn: &mut Conn, job: &JobRow) -> StoreResult<Vec<AuditRow>> {
+    let mut acts = audit::list_of_subject(conn, "job", &job.id.to_string(), ACTS_SHOWN).await?;
+    let causes = acts_of_request(conn, &job.correlation_id, ACTS_SHOWN).await?;
+    let new: Vec<AuditRow> =
+        causes.into_iter().filter(|cause| acts.iter().all(|act| act.id != cause.id)).collect();
+    acts.extend(new);
+    acts.sort_by_key(|act| Reverse(act.happened_at));
+    Ok(acts)
 }
 
 /// States in the order of a job's life; the current one is marked. The path ends with the end that the job has had, or with all ends

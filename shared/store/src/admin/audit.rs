@@ -122,6 +122,8 @@ pub struct AuditFilter {
     pub subject_kind: Option<String>,
     /// Id of the changed object.
     pub subject_id: Option<String>,
+    /// Correlation id of the request.
+    pub correlation: Option<String>,
 }
 
 /// Ids of the rows that match, one page of them.
@@ -130,6 +132,9 @@ pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> Stor
     push_selection(&mut query, keyset);
     // Otherwise the servers read all rows of the value by another of its indexes, and sort them.
     match filter {
+        AuditFilter { correlation: Some(_), .. } => {
+            query.push(" FROM audit_log FORCE INDEX (audit_log_correlation)")
+        }
         AuditFilter { subject_id: Some(_), subject_kind: Some(_), .. } => {
             query.push(" FROM audit_log FORCE INDEX (audit_log_subject)")
         }
@@ -157,6 +162,9 @@ pub async fn ids(conn: &mut Conn, filter: &AuditFilter, keyset: &Keyset) -> Stor
     }
     if let Some(id) = &filter.subject_id {
         query.push(" AND subject_id = ").push_bind(id.clone());
+    }
+    if let Some(correlation) = &filter.correlation {
+        query.push(" AND correlation_id = ").push_bind(correlation.clone());
     }
     push_page(&mut query, keyset);
     Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))

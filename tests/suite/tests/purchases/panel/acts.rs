@@ -81,6 +81,30 @@ async fn a_refund_withdraws_the_coins_and_a_job_returns_the_money(pool: MySqlPoo
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn the_number_of_a_request_leads_to_its_act_and_its_jobs(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let id = panel.app.paid().await;
+    let signed = panel.sign_in("anna", "billing").await;
+    let form = [("roubles", ""), ("seen", "0"), ("reason", "Передумал")];
+    signed.act(&format!("/purchases/{id}/refund"), &form).await;
+    let refund = panel.record_of("purchase.refund").await;
+    let job = panel.app.jobs_of::<RefundPayment>(JobState::Queued).await.remove(0);
+    let (act, job) = (format!("/audit/{}", refund.id), format!("/jobs/{}", job.id));
+    let found = signed.page(&format!("/search?q={}", refund.correlation_id)).await;
+    assert!(found.contains(&act) && found.contains(&job), "{found}");
+    let page = signed.page(&job).await;
+    assert!(page.contains(&act) && page.contains("Передумал"), "the cause of the job: {page}");
+    let listed = signed.page(&format!("/audit?correlation={}", refund.correlation_id)).await;
+    assert!(listed.contains(&act) && listed.contains("Найдено: 1<"), "{listed}");
+    // An act without jobs opens at once.
+    let reconnect = format!("/installs/{}/reconnect", panel.app.install().await.id);
+    assert_eq!(signed.post(&reconnect, &[("reason", "Токен отозван")]).await.status().as_u16(), 200);
+    let link = panel.record_of("install.reconnect_link").await;
+    let answer = panel.get_as(&signed.cookie, &format!("/search?q={}", link.correlation_id)).await;
+    assert_eq!(answer.headers()["location"], format!("/audit/{}", link.id));
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_review_is_ended_once_and_the_bank_is_asked_again(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let id = panel.app.opened().await;
@@ -120,6 +144,8 @@ async fn a_job_is_cancelled_and_replayed(pool: MySqlPool) {
     assert_eq!(state(cancelled.state_after.as_ref())["state"], "cancelled");
     let replayed = panel.record_of("job.replay").await;
     assert_eq!(replayed.reason, "Банк ожил");
+    let shown = signed.page(&path).await;
+    assert!(shown.contains("Подождём банк") && shown.contains(&format!("/audit/{}", replayed.id)), "{shown}");
     // The page of the act shows the changed field, with both values.
     let page = signed.page(&format!("/audit/{}", replayed.id)).await;
     let changes = page.split("<h2>Изменения").nth(1).unwrap().split("</table>").next().unwrap();

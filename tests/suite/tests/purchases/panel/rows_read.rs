@@ -33,7 +33,7 @@ const MOST_FOR_FOUND: u64 = 800;
 const MOST_FOR_HOME: u64 = 5_000;
 
 /// Every list with every filter, by frequent, rare and absent values.
-const LISTS: [&str; 95] = [
+const LISTS: [&str; 96] = [
     "/accounts",
     "/accounts?platform=kommo",
     "/accounts?host=company",
@@ -127,6 +127,7 @@ const LISTS: [&str; 95] = [
     "/audit?kind=install",
     "/audit?kind=wallet",
     "/audit?subject=:install",
+    "/audit?correlation=bench-77",
     "/bulk-results?act=:act",
     "/bulk-results?act=:act&outcome=refused",
 ];
