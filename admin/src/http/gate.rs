@@ -149,7 +149,10 @@ async fn serve_member(
         Err(missing) => Err(Fault::Forbidden(missing)),
     };
     let mut response = served.unwrap_or_else(|fault| respond::error(deps, &found, kept, &fault));
-    if let Some(token) = fresh_cookie {
+    // An act that has replaced the cookie once more has the last word.
+    if let Some(token) = fresh_cookie
+        && !session::sets_cookie::<OperatorId>(deps, &response)
+    {
         session::remember::<OperatorId>(deps, &mut response, &token);
     }
     response

@@ -1,13 +1,14 @@
 //! An install as the administrator of its account sees it: links to the hosted pages, and what the widget shows. Begun with a
-//! reason, read-only, for half an hour; it ends with the operator's session.
+//! reason, read-only, for half an hour; it ends with the operator's session, whose cookie is replaced at its beginning and its end.
 
 use chrono::SecondsFormat;
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::{ActAsId, InstallId};
+use flysk_domain::id::{ActAsId, InstallId, OperatorId};
 use flysk_services::act_as::{ACT_AS_TTL, act_as_link};
 use flysk_services::subscriptions::load_details;
 use flysk_store::admin::act_as::{self, ActAs};
 use flysk_store::admin::lists::calls::{self as listed, CallFilter};
+use flysk_store::admin::sessions;
 use flysk_store::flysense::accounts as flysense_accounts;
 use flysk_store::flysense::activation::bindings::{self, BindingRow};
 use flysk_store::platform::installs::{self, Install};
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use super::calls::Calls;
 use crate::http::{Fault, Proving, Record, Support, Visit};
 use crate::lists::{Keyset, List as _};
+use crate::sign_in::session;
 use crate::view::{Cell, DetailPage, Form, Labeled as _, Row, Section, Table, codes, format, labels};
 
 /// Transactions on the page.
@@ -54,9 +56,11 @@ pub(crate) async fn begin(visit: Visit<Proving>) -> Result<Response, Fault> {
         started_at: now,
         until_at: now + ACT_AS_TTL,
     };
+    let (token, token_hash) = session::fresh_token(&visit.deps);
     let write = || async {
         let mut act = visit.begin().await?;
         act_as::end_of_session(&mut act, acting.session_id, now).await?;
+        sessions::replace_token(&mut act, acting.session_id, &token_hash).await?;
         act_as::insert(&mut act, &acting).await?;
         act.commit(Record {
             action: BEGIN,
@@ -68,7 +72,9 @@ pub(crate) async fn begin(visit: Visit<Proving>) -> Result<Response, Fault> {
         .await
     };
     repeat_contended(write).await?;
-    Ok(visit.done(&path(id), "Просмотр начат и записан в журнал."))
+    let mut response = visit.done(&path(id), "Просмотр начат и записан в журнал.");
+    session::remember::<OperatorId>(&visit.deps, &mut response, &token);
+    Ok(response)
 }
 
 /// A view in the audit log: it ends at `until` at the latest.
@@ -79,12 +85,14 @@ fn audit_fields(acting: &ActAs) -> Value {
 /// `POST /installs/:id/act-as-end`.
 pub(crate) async fn end(visit: Visit<Support>) -> Result<Response, Fault> {
     let id: InstallId = visit.request.id()?;
-    let (session, now) = (visit.who.session.id, visit.deps.clock().now());
+    let (session_id, now) = (visit.who.session.id, visit.deps.clock().now());
+    let (token, token_hash) = session::fresh_token(&visit.deps);
     let write = || async {
         let mut act = visit.begin().await?;
-        let acting = act_as::find_of_session(&mut act, session, id, now).await?;
+        let acting = act_as::find_of_session(&mut act, session_id, id, now).await?;
         let acting = acting.ok_or_else(|| Fault::conflict("Просмотр уже закончен."))?;
         act_as::end(&mut act, acting.id, now).await?;
+        sessions::replace_token(&mut act, session_id, &token_hash).await?;
         act.commit(Record {
             action: END,
             subject: ("install", id.to_string()),
@@ -95,7 +103,9 @@ pub(crate) async fn end(visit: Visit<Support>) -> Result<Response, Fault> {
         .await
     };
     repeat_contended(write).await?;
-    Ok(visit.done(&format!("/installs/{id}"), "Просмотр закончен."))
+    let mut response = visit.done(&format!("/installs/{id}"), "Просмотр закончен.");
+    session::remember::<OperatorId>(&visit.deps, &mut response, &token);
+    Ok(response)
 }
 
 /// `GET /installs/:id/as-customer`: what the widget shows to an administrator, and links to the hosted pages.

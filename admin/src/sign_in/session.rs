@@ -68,6 +68,13 @@ pub(crate) fn remember<I: SignsIn>(deps: &Deps, response: &mut Response, token: 
     write_cookie(response, is_secure::<I>(deps), cookie_name::<I>(deps), token, max_age_s);
 }
 
+/// Whether a response sets the session's cookie.
+pub(crate) fn sets_cookie<I: SignsIn>(deps: &Deps, response: &Response) -> bool {
+    let begin = format!("{}=", cookie_name::<I>(deps));
+    let cookies = response.headers().get_all(header::SET_COOKIE);
+    cookies.iter().any(|cookie| cookie.as_bytes().starts_with(begin.as_bytes()))
+}
+
 /// Removes the session's cookie.
 pub(crate) fn forget<I: SignsIn>(deps: &Deps, response: &mut Response) {
     write_cookie(response, is_secure::<I>(deps), cookie_name::<I>(deps), "", 0);

@@ -3,8 +3,10 @@
 use flysk_domain::id::{OperatorId, OperatorSessionId};
 
 use super::operators::{self, Operator};
+use crate::error::expect_one;
 use crate::sign_in::sessions::{self, SessionTable};
 use crate::sql_text::sql;
+use crate::{Conn, StoreResult};
 
 pub use crate::sign_in::sessions::{end, end_all, find_open, insert, list_open, prune, step_up, touch};
 
@@ -48,4 +50,14 @@ impl SessionTable for OperatorId {
         "UPDATE operator_sessions SET ended_at = ? WHERE operator_id = ? AND ended_at IS NULL";
     const PRUNE: &'static str =
         "DELETE FROM operator_sessions WHERE expires_at < ? ORDER BY expires_at LIMIT ?";
+}
+
+/// Replaces the cookie of an open session, which stays what it was otherwise.
+pub async fn replace_token(conn: &mut Conn, id: OperatorSessionId, token_hash: &str) -> StoreResult<()> {
+    let result = sqlx::query("UPDATE operator_sessions SET token_hash = ? WHERE id = ? AND ended_at IS NULL")
+        .bind(token_hash)
+        .bind(id.to_string())
+        .execute(conn)
+        .await?;
+    expect_one(&result, "session")
 }

@@ -1,21 +1,33 @@
 //! Seeing the pages of an account in its name: read-only, for half an hour, in one browser, with records.
 
 use chrono::Duration;
+use flysk_domain::admin::FRESH_PROOF;
 use flysk_store::platform::purchases;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response};
 use sqlx::MySqlPool;
 
-use super::harness::{Panel, Signed};
+use super::harness::{Panel, Signed, cookie_of, value_of};
 use super::subscriptions::sells_subscriptions;
 
 const REASON: (&str, &str) = ("reason", "Обращение 31");
 
+/// Sends a form that replaces the cookie of the session: the former one opens nothing any more. Returns the page that it leads to.
+async fn replace_cookie(signed: &mut Signed<'_>, path: &str, fields: &[(&str, &str)]) -> String {
+    let answer = signed.post(path, fields).await;
+    assert_eq!(answer.status(), 303, "{path}");
+    let former = std::mem::replace(&mut signed.cookie, cookie_of(&answer));
+    assert_ne!(former, signed.cookie);
+    let refused = signed.panel.get_as(&former, "/").await;
+    assert!(refused.headers()[LOCATION].to_str().unwrap().starts_with("/sign-in"), "the former cookie");
+    answer.headers()[LOCATION].to_str().unwrap().to_owned()
+}
+
 /// Begins a view; returns the link of the hosted page of Flycoins.
-async fn begin(signed: &Signed<'_>) -> String {
+async fn begin(signed: &mut Signed<'_>) -> String {
     let app = &signed.panel.app;
     let install = app.install().await.id;
-    let path = signed.act(&format!("/installs/{install}/act-as"), &[REASON]).await;
+    let path = replace_cookie(signed, &format!("/installs/{install}/act-as"), &[REASON]).await;
     assert_eq!(path, format!("/installs/{install}/as-customer"));
     let page = signed.page(&path).await;
     assert!(page.contains("Глазами клиента"), "{page}");
@@ -49,10 +61,10 @@ async fn open(panel: &Panel, link: &str) -> (String, String) {
 async fn an_operator_sees_the_pages_of_an_account_and_can_change_nothing(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let purchase = panel.app.opened().await;
-    let signed = panel.sign_in("anna", "support").await;
+    let mut signed = panel.sign_in("anna", "support").await;
     let install = panel.app.install().await.id;
     signed.refused(&format!("/installs/{install}/act-as"), &[], 422).await;
-    let link = begin(&signed).await;
+    let link = begin(&mut signed).await;
     let (cookie, shop) = open(&panel, &link).await;
     for path in [shop.clone(), format!("{shop}/purchases/{purchase}")] {
         let answer = ask(&panel, Method::GET, &path, Some(&cookie)).await;
@@ -104,10 +116,10 @@ async fn an_operator_sees_the_pages_of_an_account_and_can_change_nothing(pool: M
 async fn the_page_of_a_subscription_is_shown_without_ways_to_change_it(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     sells_subscriptions(&panel).await;
-    let signed = panel.sign_in("anna", "billing").await;
+    let mut signed = panel.sign_in("anna", "billing").await;
     let install = panel.app.install().await.id;
     signed.act(&format!("/installs/{install}/subscription"), &[REASON]).await;
-    let link = begin(&signed).await.replace("page=flycoins", "page=subscription");
+    let link = begin(&mut signed).await.replace("page=flycoins", "page=subscription");
     let (cookie, path) = open(&panel, &link).await;
     assert!(path.ends_with(&format!("/billing/subscription/{install}")), "{path}");
     let answer = ask(&panel, Method::GET, &path, Some(&cookie)).await;
@@ -125,8 +137,8 @@ async fn the_page_of_a_subscription_is_shown_without_ways_to_change_it(pool: MyS
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_view_belongs_to_one_browser_and_to_its_install(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
-    let signed = panel.sign_in("anna", "support").await;
-    let link = begin(&signed).await;
+    let mut signed = panel.sign_in("anna", "support").await;
+    let link = begin(&mut signed).await;
     let (cookie, shop) = open(&panel, &link).await;
     let foreign = ask(&panel, Method::GET, &link, None).await;
     assert_eq!(foreign.status(), 401);
@@ -144,24 +156,44 @@ async fn a_view_ends_after_half_an_hour_by_the_operator_and_with_the_session(poo
     let panel = Panel::open(pool).await;
     let install = panel.app.install().await.id;
     let customer = format!("/installs/{install}/as-customer");
-    let anna = panel.sign_in("anna", "support").await;
-    let (cookie, shop) = open(&panel, &begin(&anna).await).await;
+    let mut anna = panel.sign_in("anna", "support").await;
+    let (cookie, shop) = open(&panel, &begin(&mut anna).await).await;
     panel.app.clock.advance(Duration::minutes(29));
     assert_eq!(ask(&panel, Method::GET, &shop, Some(&cookie)).await.status(), 200);
     panel.app.clock.advance(Duration::minutes(2));
     assert_eq!(ask(&panel, Method::GET, &shop, Some(&cookie)).await.status(), 401, "its time is over");
     assert_eq!(panel.get_as(&anna.cookie, &customer).await.status(), 409);
 
-    let boris = panel.sign_in("boris", "support").await;
-    let link = begin(&boris).await;
+    let mut boris = panel.sign_in("boris", "support").await;
+    let link = begin(&mut boris).await;
     let (cookie, shop) = open(&panel, &link).await;
-    boris.act(&format!("/installs/{install}/act-as-end"), &[]).await;
+    replace_cookie(&mut boris, &format!("/installs/{install}/act-as-end"), &[]).await;
     assert_eq!(ask(&panel, Method::GET, &shop, Some(&cookie)).await.status(), 401, "it was ended");
     assert_eq!(ask(&panel, Method::GET, &link, Some(&cookie)).await.status(), 401);
     assert_eq!(panel.record_of("install.act_as_end").await.operator_login, "boris");
 
-    let (cookie, shop) = open(&panel, &begin(&boris).await).await;
+    let (cookie, shop) = open(&panel, &begin(&mut boris).await).await;
     assert_eq!(ask(&panel, Method::GET, &shop, Some(&cookie)).await.status(), 200);
     assert_eq!(boris.post("/sign-out", &[]).await.status(), 303);
     assert_eq!(ask(&panel, Method::GET, &shop, Some(&cookie)).await.status(), 401, "the session has ended");
+}
+
+/// The proof replaces the cookie, and so does the beginning of the view: the browser gets one that works.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_view_that_needs_a_new_code_sets_one_cookie(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let mut signed = panel.sign_in("anna", "support").await;
+    panel.app.clock.advance(FRESH_PROOF);
+    let install = panel.app.install().await.id;
+    let path = format!("/installs/{install}/act-as");
+    let page = signed.refused(&path, &[REASON], 403).await;
+    let (csrf, code) = (value_of(&page, "csrf"), panel.code(&signed.credentials.secret));
+    let fields = [("csrf", csrf.as_str()), ("proof_code", code.as_str()), REASON];
+    let answer = panel.post_as(Some(&signed.cookie), &path, &fields).await;
+    assert_eq!(answer.status(), 303);
+    let set = answer.headers().get_all(SET_COOKIE).iter();
+    let of_session = set.filter(|cookie| cookie.as_bytes().starts_with(b"flysk_admin="));
+    assert_eq!(of_session.count(), 1);
+    signed.cookie = cookie_of(&answer);
+    assert!(signed.page(&format!("/installs/{install}/as-customer")).await.contains("Глазами клиента"));
 }
