@@ -207,6 +207,10 @@ async fn a_paused_act_goes_on_where_it_was_and_a_stopped_one_does_not(pool: MySq
     run_bulk_jobs(&panel).await;
     assert_eq!((find(&panel, &path).await.state, count(&panel, "cancelled").await), (BulkState::Stopped, 0));
     signed.refused(&format!("{path}/resume"), &[REASON], 409).await;
+    for (action, state) in [("bulk.pause", "paused"), ("bulk.resume", "running"), ("bulk.stop", "stopped")] {
+        let after = panel.record_of(action).await.state_after.unwrap();
+        assert!(after.contains(state), "{action}: {after}");
+    }
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]

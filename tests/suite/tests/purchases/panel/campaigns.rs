@@ -50,5 +50,7 @@ async fn customers_move_to_a_new_price_after_a_check_and_a_typed_number(pool: My
     let stop = format!("/campaigns/{campaign}/stop");
     signed.act(&stop, &[("reason", "Передумали")]).await;
     signed.refused(&stop, &[("reason", "Ещё раз")], 409).await;
+    let stopped = panel.record_of("campaign.stop").await;
+    assert_eq!((stopped.subject_id, stopped.reason.as_str()), (campaign.clone(), "Передумали"));
     assert!(signed.page(&format!("/campaigns/{campaign}")).await.contains("остановлена"));
 }

@@ -118,6 +118,7 @@ async fn money_that_was_sent_back_is_recorded_with_its_order(pool: MySqlPool) {
     anna.act(&returned, &form).await;
     boris.act(&format!("{}/approve", waiting(&boris).await), &[("reason", "Вижу поручение")]).await;
     assert_eq!(panel.operation(&path).await.state, OperationState::Returned);
+    assert_eq!(panel.record_of("transfer.returned").await.operator_login, "boris");
     anna.refused(&format!("{path}/leave"), &[("reason", "Поздно")], 409).await;
     let page = support.page(&path).await;
     assert!(page.contains("возвращены плательщику") && page.contains("77"), "{page}");

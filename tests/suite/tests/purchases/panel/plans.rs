@@ -49,5 +49,7 @@ async fn a_version_keeps_its_terms_and_its_page_makes_the_next_one(pool: MySqlPo
     signed.act("/plans/offer", &priced("499", "0")).await;
     let all = versions(&panel).await;
     assert_eq!((all.len(), all[0].version, all[0].active), (3, 3, true));
+    let offers = panel.audit().await.into_iter().filter(|row| row.action == "plan.offer").count();
+    assert_eq!(offers, 3, "one for each version");
     assert!(signed.page("/audit").await.contains("тариф выставлен на продажу"));
 }

@@ -183,6 +183,40 @@ async fn an_operator_changes_the_password_and_ends_other_sessions(pool: MySqlPoo
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn an_operator_renews_the_recovery_codes_and_ends_another_session(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let former = &signed.credentials.recovery_codes;
+    let other = give_code(&panel, &password_given(&signed).await, &former[0]).await;
+    let other = cookie_of(&other);
+    assert_eq!(panel.get_as(&other, "/").await.status(), StatusCode::OK);
+    let page = signed.page("/me").await;
+    let end = page.split("action=\"/me/sessions/").nth(1).unwrap().split('"').next().unwrap();
+    let end = format!("/me/sessions/{end}");
+    panel.sign_in("boris", "owner").await.refused(&end, &[], 409).await;
+    assert_eq!(panel.get_as(&other, "/").await.status(), StatusCode::OK, "nobody ends another's session");
+    signed.act(&end, &[]).await;
+    signed.refused(&end, &[], 409).await;
+    assert_eq!(panel.get_as(&other, "/").await.status(), StatusCode::SEE_OTHER, "it has ended");
+    let ended = panel.record_of("operator.end_session").await;
+    assert!(ended.state_after.is_some_and(|after| end.contains(after.split('"').nth(3).unwrap())));
+
+    panel.next_step();
+    let code = panel.code(&signed.credentials.secret);
+    let renewed = signed.post("/me/recovery-codes", &[("one_time_code", code.as_str())]).await;
+    assert_eq!(renewed.status(), StatusCode::OK);
+    let page = renewed.text().await.unwrap();
+    let codes = page.split("<pre>").nth(1).unwrap().split('<').next().unwrap();
+    let codes: Vec<&str> = codes.lines().collect();
+    assert_eq!(codes.len(), former.len());
+    let waiting = password_given(&signed).await;
+    let refused = give_code(&panel, &waiting, &former[1]).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "the former ones are over");
+    assert_eq!(give_code(&panel, &waiting, codes[0]).await.status(), StatusCode::SEE_OTHER);
+    panel.record_of("operator.renew_recovery_codes").await;
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn guesses_of_a_code_in_a_session_lock_it_out_but_not_signing_in(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "support").await;

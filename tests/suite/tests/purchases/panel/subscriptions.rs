@@ -2,7 +2,7 @@
 
 use flysk_domain::Clock as _;
 use flysk_domain::id::UserId;
-use flysk_domain::platform::subscriptions::{Change, PeriodLength, SubscriptionState};
+use flysk_domain::platform::subscriptions::{Change, InvoiceKind, PeriodLength, SubscriptionState};
 use flysk_services::subscriptions::{
     Actor, ApplyOutcome, ApplyRequest, SettleOutcome, Settlement, apply_quote, create_quote, settle_invoice,
 };
@@ -97,6 +97,13 @@ async fn a_subscription_is_created_gets_bonus_days_and_is_cancelled_and_restored
     assert!(subscription(&panel).await.subscription.cancels);
     signed.act(&format!("{path}/restore"), &[("reason", "Передумал")]).await;
     assert!(!subscription(&panel).await.subscription.cancels);
+    for (action, reason) in [
+        ("subscription.start", "Старая установка"),
+        ("subscription.cancel", "Просьба клиента"),
+        ("subscription.restore", "Передумал"),
+    ] {
+        assert_eq!(panel.record_of(action).await.reason, reason, "{action}");
+    }
     let page = signed.page(&path).await;
     for part in ["Извинение", "Просьба клиента", "operator:anna"] {
         assert!(page.contains(part), "{part}: {page}");
@@ -153,4 +160,60 @@ async fn an_ended_subscription_is_reinstated_once(pool: MySqlPool) {
     let row = panel.record_of("subscription.reinstate").await;
     let told: Value = serde_json::from_str(row.state_after.as_deref().unwrap()).unwrap();
     assert_eq!((row.reason.as_str(), &told["total_kopecks"]), ("Оплатят на неделе", &Value::from(149_700)));
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_renewal_before_its_day_writes_one_invoice(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    sells_subscriptions(&panel).await;
+    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
+    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
+    signed.act("/plans/offer", &TEAM_PLAN).await;
+    buy_a_month(&panel).await;
+    let before = subscription(&panel).await;
+    let seen = before.version.to_string();
+    let fields = [("seen", seen.as_str()), ("reason", "Просят оплатить заранее")];
+    let renew = format!("{path}/renew");
+    panel.sign_in("sonya", "support").await.refused(&renew, &fields, 403).await;
+    assert_eq!(signed.act(&renew, &fields).await, path);
+    signed.refused(&renew, &fields, 409).await;
+    let open = subscriptions::find_open_invoice(&mut *panel.app.conn().await, before.id).await.unwrap();
+    let open = open.expect("an invoice for the next period");
+    assert_eq!((open.kind, open.total.0), (InvoiceKind::Renewal, 149_700));
+    let row = panel.record_of("subscription.renew").await;
+    let told: Value = serde_json::from_str(row.state_after.as_deref().unwrap()).unwrap();
+    assert_eq!(row.reason, "Просят оплатить заранее");
+    assert_eq!(told["invoice"], open.id.to_string());
+    assert!(signed.page(&path).await.contains(&format!("/invoices/{}", open.id)));
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn the_review_of_a_lapsed_subscription_is_ended_once(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "billing").await;
+    sells_subscriptions(&panel).await;
+    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
+    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
+    signed.act("/plans/offer", &TEAM_PLAN).await;
+    buy_a_month(&panel).await;
+    let (end, reason) = (format!("{path}/end-review"), [("reason", "Платить не будут")]);
+    signed.refused(&end, &reason, 409).await;
+    // As the scheduler leaves one whose period passed while nobody could charge it.
+    let lapsed =
+        "UPDATE subscriptions SET needs_person = TRUE, next_due_at = NULL, period_until = period_from,
+         period_from = period_from - INTERVAL 1 MONTH";
+    sqlx::query(lapsed).execute(&panel.app.pool).await.unwrap();
+    assert!(signed.page("/").await.contains(&path), "the start page names it");
+    assert!(signed.page(&path).await.contains("Закончить разбор"));
+    panel.sign_in("sonya", "support").await.refused(&end, &reason, 403).await;
+    assert_eq!(signed.act(&end, &reason).await, path);
+    let ended = subscription(&panel).await.subscription;
+    assert_eq!((ended.state, ended.needs_person), (SubscriptionState::Expired, false));
+    signed.refused(&end, &reason, 409).await;
+    let row = panel.record_of("subscription.end_review").await;
+    let state = |text: Option<String>| -> Value { serde_json::from_str(text.as_deref().unwrap()).unwrap() };
+    assert_eq!(row.reason, "Платить не будут");
+    assert_eq!(state(row.state_before)["state"], "active");
+    assert_eq!(state(row.state_after)["state"], "expired");
 }

@@ -5,7 +5,7 @@ use flysk_domain::Clock as _;
 use flysk_domain::id::BankOperationId;
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::moscow_day;
-use flysk_domain::platform::transfers::QueueReason;
+use flysk_domain::platform::transfers::{OperationState, QueueReason};
 use flysk_domain::trace::Trace;
 use flysk_services::transfers::{
     MatchOutcome, ReadOperation, TransferContext, match_operation, store_operation,
@@ -84,6 +84,34 @@ async fn waiting_money_is_put_where_a_person_says_once(pool: MySqlPool) {
 }
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn money_that_is_no_payment_leaves_the_queue_once(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let id = queued(&panel, 123_456, "17").await;
+    let (support, billing) =
+        (panel.sign_in("sonya", "support").await, panel.sign_in("anna", "billing").await);
+    let path = format!("/transfers/{id}");
+    let state = async || {
+        let found = transfers::find_operation(&mut *panel.app.conn().await, id).await;
+        found.unwrap().unwrap().state
+    };
+    billing.act(&format!("{path}/leave"), &[("reason", "Ждём ответа банка")]).await;
+    let note = panel.record_of("transfer.leave").await;
+    assert_eq!((note.subject_id, note.reason.as_str()), (id.to_string(), "Ждём ответа банка"));
+    let dismiss = format!("{path}/dismiss");
+    support.refused(&dismiss, &[("reason", "Нет роли")], 403).await;
+    billing.refused(&dismiss, &[], 422).await;
+    assert_eq!(state().await, OperationState::Queued);
+    let reason = [("reason", "Проценты на остаток")];
+    assert_eq!(billing.act(&dismiss, &reason).await, path);
+    assert_eq!(state().await, OperationState::Foreign);
+    billing.refused(&dismiss, &reason, 409).await;
+    let record = panel.record_of("transfer.dismiss").await;
+    assert_eq!((record.subject_id, record.reason.as_str()), (id.to_string(), "Проценты на остаток"));
+    assert_eq!(record.state_after.as_deref(), Some(r#"{"foreign":true}"#));
+    assert!(support.page("/transfers").await.contains("Все переводы разобраны."));
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn the_token_of_the_t_api_is_sealed_and_never_shown(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let owner = panel.sign_in("olga", "owner").await;
@@ -108,6 +136,7 @@ async fn the_token_of_the_t_api_is_sealed_and_never_shown(pool: MySqlPool) {
     let mut fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     fields.push(("reason", "Принимаем переводы"));
     owner.act(&act, &fields).await;
+    assert_eq!(panel.record_of("vendor.set_t_api").await.subject_id, vendor.id.to_string());
     let access = transfers::find_access(&mut *panel.app.conn().await, vendor.id).await.unwrap().unwrap();
     let keyring = &panel.app.executor.app().keyring;
     let token = keyring.open(&access.token_sealed, &aad::t_api_token(vendor.id)).unwrap();

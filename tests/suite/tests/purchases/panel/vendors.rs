@@ -98,6 +98,9 @@ async fn taxes_begin_on_a_day_and_widgets_move(pool: MySqlPool) {
     let id = vendor(&panel, "romashka").await.id;
     let listed = vendors::list_taxes(&mut *panel.app.conn().await, id).await.unwrap();
     assert_eq!((listed.len(), listed[0].vat, listed[1].vat), (2, VatRate::Vat22, VatRate::None));
+    let records = panel.audit().await.into_iter().filter(|row| row.action == "vendor.put_taxes");
+    let subjects: Vec<String> = records.map(|row| row.subject_id).collect();
+    assert_eq!(subjects, [id.to_string(), id.to_string()]);
     let page = signed.page(&path).await;
     assert!(
         page.contains("общая (ОСН)") && page.contains("01.01.2027") && page.contains("без НДС"),
@@ -147,7 +150,9 @@ async fn the_password_of_a_terminal_is_sealed_and_rotated_without_being_shown(po
     owner.refused(&terminal, &second, 409).await;
     let rotated = vendor(&panel, "romashka").await;
     assert_eq!(open(&rotated), "second-password");
-    let told = format!("{:?}", panel.audit().await);
+    let rows = panel.audit().await;
+    assert_eq!(rows.iter().filter(|row| row.action == "vendor.set_terminal").count(), 2);
+    let told = format!("{rows:?}");
     assert!(!told.contains("first-password") && !told.contains("second-password"));
     assert!(!told.contains(rotated.terminal_password_sealed.as_deref().unwrap()));
     let seen = value_of(&owner.page(&path).await, "seen");

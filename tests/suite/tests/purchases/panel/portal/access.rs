@@ -297,6 +297,7 @@ async fn a_disabled_user_and_an_idle_session_open_nothing(pool: MySqlPool) {
         portal.give_password(&member.email, PASSWORD).await.status(),
         StatusCode::UNPROCESSABLE_ENTITY
     );
+    assert_eq!(portal.panel.record_of("vendor_user.change_access").await.reason, "Уволена");
     operator.act(&path, &[("user", user.as_str()), ("disabled", ""), ("reason", "Вернулась")]).await;
     let answer = portal.give_password(&member.email, PASSWORD).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);

@@ -74,6 +74,7 @@ async fn an_invitation_that_is_over_revoked_replaced_or_made_up_lets_nobody_in(p
     operator.refused(&format!("/vendors/{other}/revoke-invitation"), &revoke, 409).await;
     operator.act(&path, &revoke).await;
     operator.refused(&path, &revoke, 409).await;
+    assert_eq!(portal.panel.record_of("vendor_user.revoke_invitation").await.reason, "Ошиблись адресом");
     assert_eq!(portal.accept(&link, PASSWORD).await.status(), StatusCode::CONFLICT);
     portal.invite(vendor, "vera@romashka.example").await;
     let late = portal.link().await;
