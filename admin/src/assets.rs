@@ -41,3 +41,38 @@ pub(crate) async fn serve(guest: Guest) -> Result<Response, Fault> {
     response.headers_mut().insert(header::CACHE_CONTROL, kept);
     std::future::ready(Ok(response)).await
 }
+
+#[cfg(test)]
+mod tests {
+    /// What the content security policy forbids, and what htmx would evaluate.
+    const FORBIDDEN: [&str; 9] =
+        ["hx-on", "hx-vars", "hx-vals", "hx-headers", "hx-ext", "js:", "javascript:", " style=", "<style"];
+
+    /// A template breaks these rules without an error: the browser and htmx ignore what they may not run.
+    #[test]
+    fn templates_need_no_inline_script_no_inline_style_and_no_evaluation() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+        let mut checked = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            for forbidden in FORBIDDEN {
+                assert!(!text.contains(forbidden), "{} has {forbidden}", path.display());
+            }
+            let mut scripts = text.split("<script").skip(1);
+            assert!(scripts.all(|rest| rest.starts_with(" src=\"")), "{}", path.display());
+            // An event filter: `keyup[event.key == 'x']`.
+            let mut triggers = text.split("hx-trigger=\"").skip(1);
+            let is_plain = |rest: &str| rest.split('"').next().is_some_and(|trigger| !trigger.contains('['));
+            assert!(triggers.all(is_plain), "{}", path.display());
+            // A handler: `onclick="…"`.
+            let is_handler = |rest: &str| {
+                rest.split_once('=')
+                    .is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_lowercase()))
+            };
+            assert!(!text.split(" on").skip(1).any(is_handler), "{}", path.display());
+            checked += 1;
+        }
+        assert!(checked > 15, "only {checked} templates were found");
+    }
+}
