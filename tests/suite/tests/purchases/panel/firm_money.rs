@@ -28,7 +28,7 @@ impl Panel {
     }
 
     /// An invoice for Flycoins of 1,000 roubles to a firm.
-    async fn transfer_invoice(&self, inn: &str, key: &str) -> TransferInvoice {
+    pub(super) async fn transfer_invoice(&self, inn: &str, key: &str) -> TransferInvoice {
         let kpp = (inn == FIRM).then_some("770701001");
         let payer = json!({"name": "ООО «Ромашка»", "inn": inn, "kpp": kpp, "email": "buh@example.test"});
         let body = json!({"amount_kopecks": 100_000, "payer": payer});

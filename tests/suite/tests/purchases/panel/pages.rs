@@ -72,6 +72,7 @@ async fn an_operator_works_in_a_browser(pool: MySqlPool) {
     uses_keyboard(&browser, &panel).await;
     ticks_rows(&browser, &panel).await;
     fits_a_phone(&browser, &panel).await;
+    prints(&browser, &panel).await;
     browser.client.clone().close().await.unwrap();
 }
 
@@ -243,16 +244,45 @@ async fn acts(browser: &Browser, panel: &Panel) {
     browser.is_content().await;
 }
 
-/// `j` marks a row, Enter opens it, `/` goes to the search box.
+/// `j` and `k` mark a row, Enter opens it, `/` and Ctrl+K go to the search box, `n` and `p` turn pages, `?` lists the keys.
 async fn uses_keyboard(browser: &Browser, panel: &Panel) {
+    let press = async |keys: &str| browser.wait("body").await.send_keys(keys).await.unwrap();
     open(browser, panel, "/purchases").await;
-    browser.wait("body").await.send_keys("j").await.unwrap();
-    browser.wait("tr.cursor").await;
-    browser.wait("body").await.send_keys("\u{e007}").await.unwrap();
+    press("jj").await;
+    browser.wait("tbody tr.cursor:nth-child(2)").await;
+    press("k").await;
+    browser.wait("tbody tr.cursor:first-child").await;
+    press("\u{e007}").await;
     browser.wait(".facts").await;
-    browser.wait("body").await.send_keys("/").await.unwrap();
-    let active = browser.client.execute("return document.activeElement.id", Vec::new()).await.unwrap();
-    assert_eq!(active, json!("search"));
+    // Control stays pressed until the end of the keys.
+    for keys in ["/", "\u{e009}k"] {
+        browser.client.execute("document.activeElement.blur()", Vec::new()).await.unwrap();
+        press(keys).await;
+        browser.wait("#search:focus").await;
+    }
+    open(browser, panel, "/purchases?size=1").await;
+    press("n").await;
+    browser.wait("a[rel=prev]").await;
+    press("p").await;
+    browser.wait("main:not(:has(a[rel=prev])) a[rel=next]").await;
+    press("?").await;
+    browser.wait("#help[open]").await;
+    browser.click("#help button").await;
+    browser.wait("#help:not([open])").await;
+}
+
+/// A printed page has the content without navigation, filters and buttons.
+async fn prints(browser: &Browser, panel: &Panel) {
+    open(browser, panel, "/purchases?size=1").await;
+    let visible =
+        "return ['.top', '.side', '.filters', '.pager', 'footer', 'h1', 'tbody tr'].filter((part) =>
+        [...document.querySelectorAll(part)].some((element) => element.checkVisibility()))";
+    let of_screen = browser.client.execute(visible, Vec::new()).await.unwrap();
+    assert_eq!(of_screen, json!([".top", ".side", ".filters", ".pager", "footer", "h1", "tbody tr"]));
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "print" })).await;
+    let printed = browser.client.execute(visible, Vec::new()).await.unwrap();
+    assert_eq!(printed, json!(["h1", "tbody tr"]));
+    browser.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await;
 }
 
 /// `x` ticks the row that `j` marked, also after a click on a check box; the ticked rows lead to a dry run, and rows become lower.

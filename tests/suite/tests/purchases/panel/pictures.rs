@@ -13,8 +13,10 @@ use sqlx::MySqlPool;
 use super::harness::{Panel, Signed, value_of};
 use super::pages::{fill, open, sign_in, violations};
 use super::subscriptions::TEAM_PLAN;
+use super::transfers::FIRM;
 use super::{bought, bulk, finished_call, seats, transfers};
 use crate::browser::Browser;
+use crate::transfer_page::take_transfers;
 
 /// Height of the window, and of one that shows the whole page of a finished call.
 const HEIGHT: u32 = 1_000;
@@ -35,6 +37,9 @@ async fn the_other_screens_are_clean_and_accessible_and_fit_a_phone(pool: MySqlP
     screens.extend(waiting(&panel, &signed).await);
     screens.push(("admin-exports", exported(&browser, &panel).await));
     screens.extend(acted(&browser, &panel).await);
+    let audio = listened(&browser, &panel, &screens).await;
+    screens.push(("admin-audio", audio));
+    screens.extend(single(&panel).await);
     let plain = [
         ("admin-letters", "/letters"),
         ("admin-letter", "/letters/trial_ending"),
@@ -153,4 +158,39 @@ async fn acted(browser: &Browser, panel: &Panel) -> Vec<Screen> {
     assert!(browser.text("#act-as").await.contains("только чтение"));
     browser.picture("admin-act-as-page").await;
     vec![("admin-bulk", bulk), ("admin-act-as", format!("{install}/as-customer"))]
+}
+
+/// A recording that an operator asks for on the page of a call.
+async fn listened(browser: &Browser, panel: &Panel, screens: &[Screen]) -> String {
+    let (_, call) = screens.iter().find(|(name, _)| *name == "admin-call").expect("a call");
+    open(browser, panel, call).await;
+    perform(browser, "listen").await;
+    browser.click("[data-act=listen] button").await;
+    assert_eq!(browser.text("#notice").await, "Запрос записан в журнал.");
+    let address = browser.client.current_url().await.unwrap();
+    assert_eq!(address.path(), format!("{call}/audio"));
+    assert!(browser.text("#live").await.contains("Запись готовится"));
+    address.path().to_owned()
+}
+
+/// Pages of single objects, and results of the search box.
+async fn single(panel: &Panel) -> Vec<Screen> {
+    take_transfers(&panel.app).await;
+    let invoice = panel.transfer_invoice(FIRM, "picture-1").await;
+    let first = async |query: &'static str| -> String {
+        sqlx::query_scalar(query).fetch_one(&panel.app.pool).await.unwrap()
+    };
+    let install = panel.app.install().await.id;
+    vec![
+        ("admin-transfer-invoice", format!("/transfer-invoices/{}", invoice.id)),
+        ("admin-purchase", format!("/purchases/{}", first("SELECT MIN(id) FROM coin_purchases").await)),
+        ("admin-event", format!("/events/{}", first("SELECT MIN(id) FROM lifecycle_events").await)),
+        ("admin-record", format!("/audit/{}", first("SELECT MAX(id) FROM audit_log").await)),
+        ("admin-operator", format!("/operators/{}", first("SELECT MAX(id) FROM operators").await)),
+        ("admin-export", format!("/exports/{}", first("SELECT MIN(id) FROM list_exports").await)),
+        ("admin-sent-letters", format!("/installs/{install}/letters")),
+        ("admin-whole-timeline", format!("/installs/{install}/timeline?whole=yes")),
+        ("admin-search", "/search?q=d".to_owned()),
+        ("admin-nothing-found", "/search?q=nothing-like-this".to_owned()),
+    ]
 }
