@@ -1,6 +1,7 @@
 //! Bulk acts: dry run and confirmation, progress, pause, taking back, a result for each row.
 
 mod acts;
+mod money;
 mod preview;
 mod results;
 mod show;

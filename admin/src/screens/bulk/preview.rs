@@ -5,8 +5,10 @@ use flysk_domain::admin::{BulkAction, MAX_BULK_ROWS};
 use flysk_domain::id::BulkActId;
 use flysk_services::exports::Value;
 use flysk_store::Conn;
+use flysk_store::admin::sorting::ids_of;
 use poem::Response;
 
+use super::money;
 use crate::http::form::query_string;
 use crate::http::{Bulk, Fault, Pairs, Rank, Visit};
 use crate::lists::columns::HIDE_PARAMETER;
@@ -47,20 +49,32 @@ impl Selection {
         Ok(Self { action, list, query, at, frozen })
     }
 
+    /// Ids of the rows.
+    ///
+    /// # Errors
+    ///
+    /// A refusal if there are more than a bulk act may have.
+    async fn ids(&self, conn: &mut Conn) -> Result<Vec<String>, Fault> {
+        let ids = self.frozen.ids(conn, None, MAX_BULK_ROWS + 1).await?;
+        if number_of(&ids) > MAX_BULK_ROWS {
+            let most = format::number(MAX_BULK_ROWS.into());
+            return Err(Fault::refused(format!("Под фильтр попадает больше {most} строк. Сузьте фильтр.")));
+        }
+        Ok(ids_of(&ids))
+    }
+
     /// Number of the rows.
     ///
     /// # Errors
     ///
     /// A refusal if there are more than a bulk act may have.
     pub(super) async fn count(&self, conn: &mut Conn) -> Result<u32, Fault> {
-        let ids = self.frozen.ids(conn, None, MAX_BULK_ROWS + 1).await?;
-        let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-        if count > MAX_BULK_ROWS {
-            let most = format::number(MAX_BULK_ROWS.into());
-            return Err(Fault::refused(format!("Под фильтр попадает больше {most} строк. Сузьте фильтр.")));
-        }
-        Ok(count)
+        Ok(number_of(&self.ids(conn).await?))
     }
+}
+
+fn number_of(ids: &[String]) -> u32 {
+    u32::try_from(ids.len()).unwrap_or(u32::MAX)
 }
 
 /// Links to the dry runs of a list's bulk acts, with the filter of the page.
@@ -117,7 +131,8 @@ pub(crate) async fn preview(visit: Visit<Bulk>) -> Result<Response, Fault> {
     let asked = with_ticked_rows(&visit.request.query)?;
     let selection = Selection::of(&asked, visit.deps.clock().now())?;
     let mut conn = visit.deps.read().await?;
-    let count = selection.count(&mut conn).await?;
+    let all = selection.ids(&mut conn).await?;
+    let (count, money) = (number_of(&all), money::told(&mut conn, selection.action, &all).await?);
     let ids = selection.frozen.ids(&mut conn, None, SAMPLE_ROWS).await?;
     let sample = selection.frozen.rows(&mut conn, &ids).await?;
     let title = selection.action.label();
@@ -129,6 +144,7 @@ pub(crate) async fn preview(visit: Visit<Bulk>) -> Result<Response, Fault> {
         ("Список", Cell::link(back, selection.frozen.title())),
         ("Фильтр", Cell::text(selection.frozen.selection())),
         ("Строк", Cell::number(count)),
+        ("Деньги", Cell::text(money)),
         ("Созданные не позже", Cell::time(selection.at)),
     ];
     if count > 0 {

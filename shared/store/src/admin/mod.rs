@@ -6,6 +6,7 @@ pub mod bulk_acts;
 pub mod erasures;
 pub mod exports;
 pub mod figures;
+pub mod job_money;
 pub mod listing;
 pub mod lists;
 pub mod login_attempts;

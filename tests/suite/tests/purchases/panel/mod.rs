@@ -9,6 +9,7 @@ mod audit_chain;
 mod authenticator;
 mod bought;
 mod bulk;
+mod bulk_money;
 mod call_audio;
 mod campaigns;
 mod commands;
