@@ -31,7 +31,7 @@ const FORBIDDEN_NAMES: [&str; 11] = [
     "begin_with",
 ];
 /// Maximum number of branches of an `if` or `match` that a builder depends on.
-pub(crate) const MAX_BRANCHES: usize = 6;
+pub(crate) const MAX_BRANCHES: usize = 7;
 
 /// All statements of the sources, and faults that prevent reading others.
 pub(crate) fn read_statements(sources: &Sources) -> (BTreeSet<Statement>, BTreeSet<String>) {
