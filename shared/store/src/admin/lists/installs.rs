@@ -56,6 +56,10 @@ pub async fn ids(conn: &mut Conn, filter: &InstallFilter, keyset: &Keyset) -> St
         InstallFilter { account_id: None, widget_id: Some(_), .. } => {
             query.push(" FROM installs FORCE INDEX (installs_widget)")
         }
+        // Or, once few ids are left, all of these.
+        InstallFilter { account_id: None, status: Some(_), .. } => {
+            query.push(" FROM installs FORCE INDEX (installs_status)")
+        }
         _ => query.push(" FROM installs"),
     };
     query.push(" WHERE 1 = 1");
