@@ -6,32 +6,46 @@ use flysk_jobs::platform::billing::RefundPayment;
 use flysk_jobs::platform::subscriptions::{ChargeInvoice, RefundInvoicePayment};
 use flysk_queue::Job as _;
 use flysk_store::admin::job_money::{self, Moved};
+use flysk_store::jobs::JobState;
 use flysk_store::{Conn, StoreResult};
 
 use crate::view::format;
 
-/// Kinds of jobs that move money by themselves: the field of their payload with the id of a row that has the sum, and that table.
-type Kind = (&'static str, &'static str, Moved);
+/// Kinds of jobs that move money by themselves, with the field of their payload that names a row, and the table of this row, which has
+/// the sum.
+type Kind = ((&'static str, &'static str), Moved);
 
-const CHARGES: &[Kind] = &[(ChargeInvoice::KIND, "invoice_id", Moved::Invoice)];
+const CHARGES: &[Kind] = &[((ChargeInvoice::KIND, "invoice_id"), Moved::Invoice)];
 const REFUNDS: &[Kind] = &[
-    (RefundPayment::KIND, "refund_id", Moved::PurchaseRefund),
-    (RefundInvoicePayment::KIND, "refund_id", Moved::InvoiceRefund),
+    ((RefundPayment::KIND, "refund_id"), Moved::PurchaseRefund),
+    ((RefundInvoicePayment::KIND, "refund_id"), Moved::InvoiceRefund),
 ];
+
+/// States of the jobs that an act changes; it refuses those in others.
+const fn changed_by(action: BulkAction) -> &'static [JobState] {
+    match action {
+        BulkAction::JobReplay => &[JobState::Dead, JobState::Cancelled],
+        BulkAction::JobCancel => &[JobState::Queued],
+        BulkAction::EventReplay => &[],
+    }
+}
 
 /// Charges and refunds of these rows in words.
 pub(super) async fn told(conn: &mut Conn, action: BulkAction, ids: &[String]) -> StoreResult<String> {
-    let mut parts = Vec::new();
-    if matches!(action, BulkAction::JobReplay | BulkAction::JobCancel) {
-        for (what, kinds) in [("списания с карт", CHARGES), ("возвраты", REFUNDS)] {
-            let (mut count, mut sum) = (0_usize, 0_i64);
-            for (kind, field, moved) in kinds {
-                let rows = job_money::list_moved(conn, ids, kind, field).await?;
-                count = count.saturating_add(rows.len());
-                sum = sum.saturating_add(job_money::sum_moved(conn, *moved, &rows).await?.0);
+    let (states, mut parts) = (changed_by(action), Vec::new());
+    if !states.is_empty() {
+        for (what, which, kinds) in
+            [("списания с карт", "счетов", CHARGES), ("возвраты", "возвратов", REFUNDS)]
+        {
+            let (mut count, mut sum) = (0_u64, 0_i64);
+            for (kind, table) in kinds {
+                let rows = job_money::list_moved(conn, ids, states, *kind).await?;
+                let moved = job_money::sum_moved(conn, *table, &rows).await?;
+                count = count.saturating_add(moved.count);
+                sum = sum.saturating_add(moved.amount.0);
             }
             if count > 0 {
-                parts.push(format!("{what}: {} (заданий: {count})", format::roubles(Kopecks(sum))));
+                parts.push(format!("{what}: {} ({which}: {count})", format::roubles(Kopecks(sum))));
             }
         }
     }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use flysk_domain::TextEnum as _;
 use flysk_domain::money::Kopecks;
 use serde_json::Value;
 use sqlx::types::Json;
 
+use crate::jobs::JobState;
 use crate::listed::push_in;
 use crate::{Conn, StoreResult};
 
-/// Rows of one statement.
-const ROWS_AT_ONCE: usize = 1_024;
+/// Rows of one statement: MariaDB makes a table of a list of more than 1,000 values, and may read all jobs of a state instead.
+const ROWS_AT_ONCE: usize = 512;
 
 /// Table that has the sum which a job moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +25,29 @@ pub enum Moved {
     PurchaseRefund,
 }
 
-/// The different ids in a field of the payloads of the jobs of a kind, among the jobs with these ids.
+/// Money that is still to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Movement {
+    /// Number of charges or refunds.
+    pub count: u64,
+    /// Their sum.
+    pub amount: Kopecks,
+}
+
+/// The different ids in a field of the payloads of the jobs of a kind, among the jobs with these ids that are in one of the states.
 pub async fn list_moved(
     conn: &mut Conn,
     job_ids: &[String],
-    kind: &str,
-    field: &str,
+    states: &[JobState],
+    (kind, field): (&str, &str),
 ) -> StoreResult<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for part in job_ids.chunks(ROWS_AT_ONCE) {
-        let mut query = sqlx::QueryBuilder::new("SELECT payload FROM jobs WHERE kind = ");
-        query.push_bind(kind.to_owned()).push(" AND id");
+        let mut query =
+            sqlx::QueryBuilder::new("SELECT payload FROM jobs FORCE INDEX (PRIMARY) WHERE kind = ");
+        query.push_bind(kind.to_owned()).push(" AND state");
+        push_in(&mut query, states.iter().map(|state| state.as_str().to_owned()));
+        query.push(" AND id");
         push_in(&mut query, part.iter().cloned());
         let payloads: Vec<Json<Value>> = query.build_query_scalar().fetch_all(&mut *conn).await?;
         let id = |payload: &Json<Value>| payload.0.get(field).and_then(Value::as_str).map(str::to_owned);
@@ -42,24 +56,27 @@ pub async fn list_moved(
     Ok(found)
 }
 
-/// Sum of the amounts of rows of a table.
-pub async fn sum_moved(conn: &mut Conn, moved: Moved, ids: &BTreeSet<String>) -> StoreResult<Kopecks> {
+/// Sum of the amounts of those rows of a table whose money is still to be moved: a job of another one does nothing.
+pub async fn sum_moved(conn: &mut Conn, moved: Moved, ids: &BTreeSet<String>) -> StoreResult<Movement> {
     let ids: Vec<&String> = ids.iter().collect();
-    let mut sum = 0_i64;
+    let mut sum = Movement { count: 0, amount: Kopecks(0) };
     for part in ids.chunks(ROWS_AT_ONCE) {
-        let mut query = sqlx::QueryBuilder::new("SELECT CAST(COALESCE(SUM(");
+        let mut query = sqlx::QueryBuilder::new("SELECT COUNT(*), CAST(COALESCE(SUM(");
         match moved {
-            Moved::Invoice => query.push("total_kopecks), 0) AS SIGNED) FROM subscription_invoices WHERE id"),
-            Moved::InvoiceRefund => {
-                query.push("amount_kopecks), 0) AS SIGNED) FROM invoice_refunds WHERE id")
-            }
-            Moved::PurchaseRefund => {
-                query.push("amount_kopecks), 0) AS SIGNED) FROM coin_purchase_refunds WHERE id")
-            }
+            Moved::Invoice => query.push(
+                "total_kopecks), 0) AS SIGNED) FROM subscription_invoices WHERE state = 'open' AND id",
+            ),
+            Moved::InvoiceRefund => query.push(
+                "amount_kopecks), 0) AS SIGNED) FROM invoice_refunds WHERE state IN ('pending', 'sent') AND id",
+            ),
+            Moved::PurchaseRefund => query.push(
+                "amount_kopecks), 0) AS SIGNED) FROM coin_purchase_refunds WHERE state IN ('pending', 'sent') AND id",
+            ),
         };
         push_in(&mut query, part.iter().map(|id| (*id).clone()));
-        let kopecks: i64 = query.build_query_scalar().fetch_one(&mut *conn).await?;
-        sum = sum.saturating_add(kopecks);
+        let (count, kopecks): (i64, i64) = query.build_query_as().fetch_one(&mut *conn).await?;
+        sum.count = sum.count.saturating_add(u64::try_from(count).unwrap_or_default());
+        sum.amount = Kopecks(sum.amount.0.saturating_add(kopecks));
     }
-    Ok(Kopecks(sum))
+    Ok(sum)
 }

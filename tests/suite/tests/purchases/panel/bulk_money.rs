@@ -26,10 +26,20 @@ async fn a_dry_run_tells_the_money_of_its_jobs_before_anything_changes(pool: MyS
     };
     let page = preview("job.cancel", "state%3Dqueued").await;
     assert_eq!(2 * PRICE, 100_000);
-    assert!(page.contains("возвраты: 1 000 ₽ (заданий: 2)") && !page.contains("списания с карт"), "{page}");
+    assert!(page.contains("возвраты: 1 000 ₽ (возвратов: 2)") && !page.contains("списания с карт"), "{page}");
     let page = preview("job.replay", "kind%3Dtest.copy").await;
     assert!(page.contains("не двигаются"), "{page}");
     let path = "/bulk/preview?action=event.replay&list=/events&query=";
     assert!(signed.page(path).await.contains("не двигаются"));
     assert_eq!(panel.app.jobs_of::<RefundPayment>(JobState::Queued).await.len(), 2, "nothing has changed");
+    // Refused: these jobs wait.
+    let refunds = "kind%3Dbilling.refund_payment";
+    let page = preview("job.replay", refunds).await;
+    assert!(page.contains("не двигаются"), "{page}");
+    sqlx::query("UPDATE coin_purchase_refunds SET state = 'done' LIMIT 1")
+        .execute(&panel.app.pool)
+        .await
+        .unwrap();
+    let page = preview("job.cancel", refunds).await;
+    assert!(page.contains("возвраты: 500 ₽ (возвратов: 1)"), "the other money is returned: {page}");
 }
