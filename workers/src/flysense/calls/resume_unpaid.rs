@@ -13,7 +13,7 @@ use flysk_domain::flysense::payment::{PaymentState, affordable, next_balance_che
 use flysk_domain::flysense::state::StateEvent;
 use flysk_domain::money::MicroCoins;
 use flysk_jobs::flysense::calls::{CapturePayment, HoldPayment, ResumeUnpaid};
-use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
+use flysk_queue::{Job as _, JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_store::flysense::payments::{self, Payment};
 use flysk_store::flysense::transcriptions;
 use flysk_store::repeat_contended;
@@ -33,14 +33,22 @@ const UNINSTALLED_RETRY_DELAY: Duration = Duration::hours(6);
 impl JobHandler<App> for ResumeUnpaid {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
         let mut conn = run.pool().acquire().await?;
-        let youngest = payments::find_latest_shortage(&mut conn, self.account_id).await?;
+        let shortage = payments::find_shortage(&mut conn, self.account_id).await?;
         drop(conn);
-        let Some(youngest) = youngest else {
+        let Some(shortage) = shortage else {
             return Ok(JobOutcome::skip("nothing waits for coins"));
         };
+        if shortage.payments > u64::from(BATCH_SIZE) {
+            // This may take several ticks, which would begin further jobs: each would count coins again that are not held yet.
+            let mut unit = run.begin().await?;
+            payments::set_retry_at(&mut unit, self.account_id, run.now() + Self::POLICY.timeout).await?;
+            unit.commit().await?;
+        }
         let flysense = app.flysense()?;
         let (available, next) = match flysense.platform.balance(self.account_id, Some(run.trace())).await {
-            Ok(balance) => (MicroCoins(balance.available_micro), next_balance_check(youngest, run.now())),
+            Ok(balance) => {
+                (MicroCoins(balance.available_micro), next_balance_check(shortage.latest, run.now()))
+            }
             Err(error) => match error.flycoins() {
                 // Flycoins are not used any more, so nothing has to be paid.
                 Some(FlycoinRefusal::NotUsed) => (MicroCoins(i64::MAX), run.now()),

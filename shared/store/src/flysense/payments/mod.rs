@@ -14,7 +14,7 @@ use sqlx::types::Json;
 
 use crate::TextColumn;
 
-pub use read::{find, find_latest_shortage, list_due_accounts, list_waiting, lock};
+pub use read::{Shortage, find, find_shortage, list_due_accounts, list_waiting, lock};
 pub use write::{
     Hold, Paid, Price, clear_hold, mark_covered, mark_held, mark_hold_unused, mark_insufficient_funds,
     mark_not_charged, mark_owed, mark_paid, mark_releasing, plan, set_retry_at,

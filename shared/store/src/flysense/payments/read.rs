@@ -51,14 +51,25 @@ pub async fn list_waiting(
     .await?)
 }
 
-/// Since when the payment of an account has been waiting for coins that began to wait last; `None` if none waits.
-pub async fn find_latest_shortage(conn: &mut Conn, account: AccountId) -> StoreResult<Option<DateTime<Utc>>> {
-    Ok(sqlx::query_scalar(
-        "SELECT MAX(short_since) FROM flysense_payments WHERE account_id = ? AND retry_at IS NOT NULL",
+/// Payments of an account that wait for coins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortage {
+    /// Since when the one waits that began to wait last.
+    pub latest: DateTime<Utc>,
+    /// Their number.
+    pub payments: u64,
+}
+
+/// Finds the payments of an account that wait for coins; `None` if none waits.
+pub async fn find_shortage(conn: &mut Conn, account: AccountId) -> StoreResult<Option<Shortage>> {
+    let (latest, payments): (Option<DateTime<Utc>>, i64) = sqlx::query_as(
+        "SELECT MAX(short_since), COUNT(*) FROM flysense_payments WHERE account_id = ? AND retry_at IS NOT NULL",
     )
     .bind(account.0)
     .fetch_one(conn)
-    .await?)
+    .await?;
+    let payments = u64::try_from(payments).unwrap_or_default();
+    Ok(latest.map(|latest| Shortage { latest, payments }))
 }
 
 /// Lists at most `limit` accounts after `after`, by id, whose balance is due to be checked at `now`.
