@@ -59,8 +59,9 @@ pub(crate) async fn begin(visit: Visit<Proving>) -> Result<Response, Fault> {
     let (token, token_hash) = session::fresh_token(&visit.deps);
     let write = || async {
         let mut act = visit.begin().await?;
-        act_as::end_of_session(&mut act, acting.session_id, now).await?;
+        // First: of two beginnings at once, one waits for this row, and then ends the view of the other.
         sessions::replace_token(&mut act, acting.session_id, &token_hash).await?;
+        act_as::end_of_session(&mut act, acting.session_id, now).await?;
         act_as::insert(&mut act, &acting).await?;
         act.commit(Record {
             action: BEGIN,

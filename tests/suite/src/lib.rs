@@ -10,6 +10,7 @@ pub mod environment;
 pub mod firm;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+pub mod lock_waits;
 pub mod ports;
 pub mod row_copy;
 pub mod subscriber;

@@ -12,9 +12,10 @@ use flysk_store::jobs::JobState;
 use flysk_store::platform::tokens::{self, PairState};
 use flysk_suite::due_jobs::rescue_abandoned;
 use flysk_suite::environment::{ACCOUNT, CLIENT_ID};
+use flysk_suite::lock_waits::who_waits;
 use flysk_tokens::Freshness;
 use flysk_workers::App;
-use sqlx::{MySqlPool, Row as _};
+use sqlx::MySqlPool;
 use tokio::runtime::Runtime;
 
 use super::harness::{TestApp, WAIT_TIMEOUT, as_conn, trace};
@@ -58,33 +59,12 @@ async fn until(reached: impl AsyncFn() -> bool) {
 
 /// Waits until a connection waits for a row that the test has locked.
 async fn somebody_waits_for_a_lock(app: &TestApp) {
-    until(async || !who_waits(app).await.is_empty()).await;
-}
-
-/// Connections that wait for a row lock in the test's own database (other tests use the same server).
-///
-/// Uses `InnoDB`'s own report: `information_schema.innodb_trx` contains each statement's text as UTF-8, and
-/// `MySQL` fails to build it while a statement contains an encrypted value.
-async fn who_waits(app: &TestApp) -> Vec<u64> {
-    let database: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(&app.pool).await.unwrap();
-    let own = format!("`{database}`.");
-    let row = sqlx::raw_sql("SHOW ENGINE INNODB STATUS").fetch_one(&app.pool).await.unwrap();
-    let report: Vec<u8> = row.get_unchecked(2);
-    let report = String::from_utf8_lossy(&report).into_owned();
-    let waits = |transaction: &&str| transaction.contains("LOCK WAIT") && transaction.contains(&own);
-    report
-        .split("---TRANSACTION ")
-        .filter(waits)
-        .filter_map(|transaction| {
-            let (_, rest) = transaction.split_once("thread id ")?;
-            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
-        })
-        .collect()
+    until(async || !who_waits(&app.pool).await.unwrap().is_empty()).await;
 }
 
 /// Kills statements that wait for a lock, as if they had never reached the server.
 async fn forget_who_waits(app: &TestApp) {
-    let threads = who_waits(app).await;
+    let threads = who_waits(&app.pool).await.unwrap();
     assert!(!threads.is_empty());
     for thread in threads {
         let kill = sqlx::AssertSqlSafe(format!("KILL {thread}"));

@@ -3,6 +3,7 @@
 use chrono::Duration;
 use flysk_domain::admin::FRESH_PROOF;
 use flysk_store::platform::purchases;
+use flysk_suite::lock_waits::who_waits;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response};
 use sqlx::MySqlPool;
@@ -196,4 +197,28 @@ async fn a_view_that_needs_a_new_code_sets_one_cookie(pool: MySqlPool) {
     assert_eq!(of_session.count(), 1);
     signed.cookie = cookie_of(&answer);
     assert!(signed.page(&format!("/installs/{install}/as-customer")).await.contains("Глазами клиента"));
+}
+
+/// As of a form that was sent twice: the second beginning ends the view of the first.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn of_two_views_that_begin_at_once_one_is_left(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    let path = format!("/installs/{}/act-as", panel.app.install().await.id);
+    let csrf = signed.csrf().await;
+    let fields = [("csrf", csrf.as_str()), REASON];
+    let mut held = panel.app.pool.begin().await.unwrap();
+    sqlx::query("SELECT id FROM operator_sessions FOR UPDATE").fetch_all(&mut *held).await.unwrap();
+    let send = || panel.post_as(Some(&signed.cookie), &path, &fields);
+    let both_wait = async {
+        while who_waits(&panel.app.pool).await.unwrap().len() < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        held.rollback().await.unwrap();
+    };
+    let (one, other, ()) = tokio::join!(send(), send(), both_wait);
+    assert_eq!((one.status().as_u16(), other.status().as_u16()), (303, 303));
+    let live = "SELECT COUNT(*) FROM act_as_sessions WHERE ended_at IS NULL";
+    let live: i64 = sqlx::query_scalar(live).fetch_one(&panel.app.pool).await.unwrap();
+    assert_eq!(live, 1);
 }
