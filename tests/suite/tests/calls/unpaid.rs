@@ -114,7 +114,7 @@ async fn a_tick_during_the_job_begins_no_other(pool: Pool) {
         app.amocrm.control.release();
     };
     let both = async { tokio::join!(worker.execute(job), ticked) };
-    let (looked, ()) = tokio::time::timeout(WAIT_TIMEOUT, both).await.unwrap();
+    let (looked, ()) = tokio::time::timeout(WAIT_TIMEOUT, Box::pin(both)).await.unwrap();
     looked.unwrap();
     let jobs = "SELECT COUNT(*) FROM jobs WHERE kind = 'calls.resume_unpaid'";
     let jobs: i64 = sqlx::query_scalar(jobs).fetch_one(&app.pool).await.unwrap();
