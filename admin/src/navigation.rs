@@ -49,6 +49,7 @@ const GROUPS: [(&str, &[Section]); 4] = [
         &[
             ("Задания", "/jobs", SUPPORT),
             ("События", "/events", SUPPORT),
+            ("Ошибки API", "/api-errors", SUPPORT),
             ("Письма", "/letters", SUPPORT),
             ("Журнал", "/audit", SUPPORT),
             ("Массовые действия", BULK, SUPPORT),

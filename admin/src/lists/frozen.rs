@@ -19,8 +19,8 @@ use super::ticked::{self, Ticked};
 use super::{Keyset, List};
 use crate::http::{Fault, Pairs};
 use crate::screens::{
-    accounts, audit, bank, bulk, calls, events, installs, invoices, jobs, payments, purchases, receipts,
-    subscriptions, transfer_invoices, wallets,
+    accounts, api_errors, audit, bank, bulk, calls, events, installs, invoices, jobs, payments, purchases,
+    receipts, subscriptions, transfer_invoices, wallets,
 };
 use crate::view::{Cell, Field};
 
@@ -95,6 +95,7 @@ pub(crate) fn freeze_pairs(
         calls::Calls::PATH => boxed::<calls::Calls>(query, at),
         jobs::Jobs::PATH => boxed::<jobs::Jobs>(query, at),
         events::Events::PATH => boxed::<events::Events>(query, at),
+        api_errors::ApiErrors::PATH => boxed::<api_errors::ApiErrors>(query, at),
         bank::Notifications::PATH => boxed::<bank::Notifications>(query, at),
         bank::Discrepancies::PATH => boxed::<bank::Discrepancies>(query, at),
         bulk::Results::PATH => boxed::<bulk::Results>(query, at),

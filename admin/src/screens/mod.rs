@@ -3,6 +3,7 @@
 mod account_state;
 pub(crate) mod accounts;
 mod act_as;
+pub(crate) mod api_errors;
 mod approvals;
 pub(crate) mod audit;
 pub(crate) mod bank;
@@ -220,6 +221,7 @@ fn system() -> Vec<Route> {
         Route::get("/events", lists::show::<events::Events, Support>),
         Route::get("/events/:id", events::show),
         Route::post("/events/:id/replay", events::replay),
+        Route::get("/api-errors", lists::show::<api_errors::ApiErrors, Support>),
         Route::get("/bulk", bulk::list),
         Route::get("/bulk/preview", bulk::preview),
         Route::post("/bulk/start", bulk::start),

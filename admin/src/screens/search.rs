@@ -15,6 +15,7 @@ use flysk_store::platform::{account_renames, vendors, widgets};
 use poem::Response;
 
 use super::accounts::Accounts;
+use super::api_errors::{ApiErrors, errors_of_request, found_row};
 use super::audit::{AuditLog, acts_of_request};
 use super::calls::Calls;
 use super::jobs::Jobs;
@@ -163,6 +164,9 @@ async fn by_text(conn: &mut Conn, text: &str) -> Result<Vec<Section>, Fault> {
         push(&mut sections, "Задания запроса", Jobs::HEAD, found.iter().map(Jobs::row).collect());
         let found = acts_of_request(conn, text, ROWS_SHOWN).await?;
         push(&mut sections, "Действия запроса", AuditLog::HEAD, found.iter().map(AuditLog::row).collect());
+        // An answer with an error names its request, and often nothing else is left of it.
+        let found = errors_of_request(conn, text, ROWS_SHOWN).await?;
+        push(&mut sections, "Ошибки запроса", ApiErrors::HEAD, found.iter().map(found_row).collect());
     }
     let host = text.trim_start_matches("https://").trim_end_matches('/').to_lowercase();
     let former = account_renames::find_by_former_host(conn, &host, ROWS_SHOWN).await?;

@@ -69,6 +69,7 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         Cell::link(format!("/installs?widget={id}"), "Установки"),
         Cell::link(format!("/wallets?widget={id}"), "Кошельки"),
         Cell::link(format!("/subscriptions?widget={id}"), "Подписки"),
+        Cell::link(format!("/api-errors?widget={id}"), "Ошибки API"),
         Cell::link("/packages", "Пакеты"),
         Cell::link("/plans", "Тарифы"),
     ];

@@ -1,4 +1,5 @@
-//! Tables `api_call_counts` and `api_call_errors`: what the API answered to a vendor's widgets.
+//! Tables `api_call_counts` and `api_call_errors`: what the API answered to a vendor's widgets. Operators list the errors by
+//! [`crate::admin::lists::api_errors`].
 //!
 //! API processes count in memory and add what they have counted every few seconds, for all widgets in a few statements.
 
@@ -6,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::id::{VendorId, WidgetId};
 
 use crate::listed::in_few_lengths;
+use crate::sql_text::sql;
 use crate::{Conn, StoreResult};
 
 /// Maximum length of a stored description, in characters.
@@ -123,19 +125,19 @@ pub async fn list_days(
     .await?)
 }
 
-/// Selection of a widget's errors for a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorFilter<'a> {
+/// Selection of a widget's errors for a page. Words are ASCII, as the columns are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorFilter {
     /// Keeps every error.
     All,
     /// Keeps errors of the operation with this id.
-    Operation(&'a str),
+    Operation(String),
     /// Errors with this HTTP status.
     Status(u16),
     /// Errors with this code of a problem.
-    Code(&'a str),
+    Code(String),
     /// The errors of the request with this `X-Request-Id`.
-    Request(&'a str),
+    Request(String),
 }
 
 /// A page of the log, newest first.
@@ -147,11 +149,14 @@ pub struct ErrorPage {
     pub has_more: bool,
 }
 
-/// An error as a vendor sees it.
+/// An error as its vendor and operators see it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct LoggedError {
     /// Number of the row.
     pub id: u64,
+    /// The widget that made the call.
+    #[sqlx(try_from = "String")]
+    pub widget_id: WidgetId,
     /// When it was answered.
     pub happened_at: DateTime<Utc>,
     /// Id of the operation in the OpenAPI document.
@@ -166,20 +171,12 @@ pub struct LoggedError {
     pub request_id: String,
 }
 
-/// Reads the newest `limit` errors of a vendor's widget before error `before` ([`super::NEWEST`]: of all). Reads as many rows as it
-/// returns: each filter has an index in the order of the page. Words of a filter are ASCII, as the columns are.
-pub async fn list_errors(
-    conn: &mut Conn,
-    vendor: VendorId,
-    widget: WidgetId,
-    filter: ErrorFilter<'_>,
-    before: u64,
-    limit: u32,
-) -> StoreResult<ErrorPage> {
-    let mut query = sqlx::QueryBuilder::new(
-        "SELECT e.id, e.happened_at, e.operation, e.status, e.code, e.detail, e.request_id
-         FROM api_call_errors e FORCE INDEX (",
-    );
+/// Columns of [`LoggedError`].
+pub(crate) const ERROR_COLUMNS: &str =
+    "id, widget_id, happened_at, operation, status, code, detail, request_id";
+
+/// Pushes the index that has the errors of a widget in the order of a page: those of the filter, and no others.
+pub(crate) fn push_error_index(query: &mut sqlx::QueryBuilder<sqlx::MySql>, filter: &ErrorFilter) {
     match filter {
         ErrorFilter::All => query.push("api_call_errors_widget"),
         ErrorFilter::Operation(_) => query.push("api_call_errors_operation"),
@@ -187,24 +184,44 @@ pub async fn list_errors(
         ErrorFilter::Code(_) => query.push("api_call_errors_code"),
         ErrorFilter::Request(_) => query.push("api_call_errors_request"),
     };
-    query.push(") WHERE e.widget_id = (SELECT w.id FROM widgets w WHERE w.id = ");
-    query.push_bind(widget.to_string()).push(" AND w.vendor_id = ").push_bind(vendor.to_string()).push(")");
+}
+
+/// Pushes the condition of the filter.
+pub(crate) fn push_error_filter(query: &mut sqlx::QueryBuilder<sqlx::MySql>, filter: &ErrorFilter) {
     match filter {
         ErrorFilter::All => {}
         ErrorFilter::Operation(operation) => {
-            query.push(" AND e.operation = ").push_bind(operation.to_owned());
+            query.push(" AND operation = ").push_bind(operation.clone());
         }
         ErrorFilter::Status(status) => {
-            query.push(" AND e.status = ").push_bind(status);
+            query.push(" AND status = ").push_bind(*status);
         }
         ErrorFilter::Code(code) => {
-            query.push(" AND e.code = ").push_bind(code.to_owned());
+            query.push(" AND code = ").push_bind(code.clone());
         }
         ErrorFilter::Request(request) => {
-            query.push(" AND e.request_id = ").push_bind(request.to_owned());
+            query.push(" AND request_id = ").push_bind(request.clone());
         }
     }
-    query.push(" AND e.id < ").push_bind(before).push(" ORDER BY e.id DESC LIMIT ");
+}
+
+/// Reads the newest `limit` errors of a vendor's widget before error `before` ([`super::NEWEST`]: of all). Reads as many rows as it
+/// returns: each filter has an index in the order of the page.
+pub async fn list_errors(
+    conn: &mut Conn,
+    vendor: VendorId,
+    widget: WidgetId,
+    filter: &ErrorFilter,
+    before: u64,
+    limit: u32,
+) -> StoreResult<ErrorPage> {
+    let mut query =
+        sqlx::QueryBuilder::new(sql!("SELECT ", ERROR_COLUMNS, " FROM api_call_errors FORCE INDEX ("));
+    push_error_index(&mut query, filter);
+    query.push(") WHERE widget_id = (SELECT w.id FROM widgets w WHERE w.id = ");
+    query.push_bind(widget.to_string()).push(" AND w.vendor_id = ").push_bind(vendor.to_string()).push(")");
+    push_error_filter(&mut query, filter);
+    query.push(" AND id < ").push_bind(before).push(" ORDER BY id DESC LIMIT ");
     query.push_bind(limit.saturating_add(1));
     let mut errors: Vec<LoggedError> = query.build_query_as().fetch_all(conn).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);

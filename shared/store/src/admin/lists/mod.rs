@@ -1,6 +1,7 @@
 //! Lists over the tables of the product: a filter, `ids` that applies it, and `rows`.
 
 pub mod accounts;
+pub mod api_errors;
 pub mod calls;
 pub mod discrepancies;
 pub mod events;

@@ -4,6 +4,7 @@ mod access;
 mod account_state;
 mod act_as;
 mod acts;
+mod api_errors;
 mod approvals;
 mod audit_chain;
 mod authenticator;

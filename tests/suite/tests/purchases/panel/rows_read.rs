@@ -1,6 +1,7 @@
 //! How many rows the server reads for a page: as many as it shows, and not as many as there are. An index leads to the page, whatever
 //! the filter and the order.
 
+mod crowd;
 mod orders;
 
 use flysk_admin::freeze;
@@ -8,7 +9,7 @@ use flysk_domain::Clock as _;
 use flysk_store::Pool;
 use flysk_suite::bench::fill::{Filled, Volume, fill};
 use poem::http::Method;
-use sqlx::{AssertSqlSafe, MySqlPool, Row as _};
+use sqlx::{MySqlPool, Row as _};
 
 use super::harness::{Panel, Signed, connect_for_reading, serve_on};
 use crate::harness::TestApp;
@@ -33,7 +34,7 @@ const MOST_FOR_FOUND: u64 = 800;
 const MOST_FOR_HOME: u64 = 5_000;
 
 /// Every list with every filter, by frequent, rare and absent values.
-const LISTS: [&str; 96] = [
+const LISTS: [&str; 103] = [
     "/accounts",
     "/accounts?platform=kommo",
     "/accounts?host=company",
@@ -130,6 +131,13 @@ const LISTS: [&str; 96] = [
     "/audit?correlation=bench-77",
     "/bulk-results?act=:act",
     "/bulk-results?act=:act&outcome=refused",
+    "/api-errors",
+    "/api-errors?request=bench-77",
+    "/api-errors?widget=:widget",
+    "/api-errors?widget=:widget&operation=getInstall",
+    "/api-errors?widget=:widget&code=402",
+    "/api-errors?widget=:widget&code=install_not_found",
+    "/api-errors?widget=:widget&request=bench-77",
 ];
 /// What is typed into the search box.
 const TYPED: [&str; 11] = [
@@ -174,7 +182,7 @@ impl Counted {
     async fn open(pool: MySqlPool) -> Self {
         let app = TestApp::open(pool).await;
         let filled = Box::pin(fill(&app.pool, Volume::of(ROWS), &app.clock)).await.unwrap();
-        crowd(&app.pool, &filled).await;
+        crowd::write(&app.pool, &filled).await;
         let reads = connect_for_reading(&app, 1).await;
         let url = serve_on(&app, "127.0.0.1", &[], reads.clone()).await;
         let values = values(&app.pool, &filled).await;
@@ -205,56 +213,6 @@ impl Counted {
             read = (self.total().await - before).saturating_sub(before - start);
         }
         read
-    }
-}
-
-/// Gives a third of many rows to one install, and fills the tables that the benchmark leaves empty.
-async fn crowd(pool: &Pool, filled: &Filled) {
-    let install = filled.busy_install;
-    let wallet: String = sqlx::query_scalar("SELECT id FROM wallets WHERE install_id = ?")
-        .bind(install.to_string())
-        .fetch_one(pool)
-        .await
-        .unwrap();
-    let third = "RIGHT(id, 1) IN ('0', '3', '6')";
-    let statements = [
-        format!(
-            "UPDATE lifecycle_events e
-             JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY id) + 1000000 AS number FROM lifecycle_events WHERE {third}) chosen
-               ON chosen.id = e.id
-             SET e.install_id = '{install}', e.sequence = chosen.number"
-        ),
-        format!("UPDATE coin_purchases SET wallet_id = '{wallet}' WHERE {third}"),
-        format!("UPDATE subscription_invoices SET install_id = '{install}' WHERE {third}"),
-        format!("UPDATE invoice_payments SET install_id = '{install}' WHERE {third}"),
-        format!(
-            "UPDATE audit_log SET subject_id = '{install}', operator_id = 'opr_00000000000000000000000000' WHERE {third}"
-        ),
-        format!(
-            "INSERT INTO transfer_invoices (id, vendor_id, number, install_id, widget_id, pays_invoice_id, state, payer_name,
-                                            payer_inn, email_sealed, title, purpose, total_kopecks, amount_kopecks, vat,
-                                            issued_on, due_on, requested_by, created_at, updated_at)
-             SELECT CONCAT('tin_', SUBSTRING(id, 5)), (SELECT MIN(v.id) FROM vendors v), ROW_NUMBER() OVER (ORDER BY id),
-                    install_id, widget_id, id, IF(RIGHT(id, 2) = '77', 'issued', 'paid'), 'ООО «Ромашка»',
-                    IF({third}, '7707083893', '7736050003'), '', title, title, total_kopecks, total_kopecks, 'none',
-                    DATE(created_at), DATE(created_at) + INTERVAL 7 DAY, 'system', created_at, updated_at
-             FROM subscription_invoices"
-        ),
-        "INSERT INTO bulk_acts (id, operator_id, operator_login, action, list, query, state, expected, reason, address,
-                                correlation_id, requested_at)
-         VALUES ('blk_00000000000000000000000000', 'opr_00000000000000000000000000', 'bench', 'event.replay', '/events', '', 'done',
-                 1, 'Проверка', '127.0.0.1', 'bench', NOW(6))"
-            .to_owned(),
-        "INSERT INTO bulk_act_results (id, bulk_act_id, subject_id, outcome, detail, happened_at)
-         SELECT CONCAT('blr_', SUBSTRING(id, 5)), 'blk_00000000000000000000000000', id, IF(RIGHT(id, 2) = '77', 'refused', 'done'),
-                '', happened_at FROM lifecycle_events"
-            .to_owned(),
-        "ANALYZE TABLE lifecycle_events, coin_purchases, subscription_invoices, invoice_payments, audit_log, transfer_invoices,
-                       bulk_act_results"
-            .to_owned(),
-    ];
-    for statement in statements {
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await.unwrap();
     }
 }
 

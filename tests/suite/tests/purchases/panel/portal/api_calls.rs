@@ -95,16 +95,16 @@ async fn a_loop_of_one_error_hides_no_other(pool: MySqlPool) {
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
     for (filter, shown) in [
         (ErrorFilter::All, 50),
-        (ErrorFilter::Operation("getInstall"), 1),
+        (ErrorFilter::Operation("getInstall".to_owned()), 1),
         (ErrorFilter::Status(402), 50),
-        (ErrorFilter::Code("no_such_code"), 0),
-        (ErrorFilter::Request("request-00000"), 1),
+        (ErrorFilter::Code("no_such_code".to_owned()), 0),
+        (ErrorFilter::Request("request-00000".to_owned()), 1),
     ] {
         let mut read = Vec::new();
         // The first execution prepares the statement and opens the table.
         for _ in 0..2 {
             let (start, before) = (rows_read(&mut conn).await, rows_read(&mut conn).await);
-            let page = api_calls::list_errors(&mut conn, vendor, widget, filter, NEWEST, 50).await.unwrap();
+            let page = api_calls::list_errors(&mut conn, vendor, widget, &filter, NEWEST, 50).await.unwrap();
             assert_eq!((page.errors.len(), page.has_more), (shown, shown == 50), "{filter:?}");
             // Reading the counters reads rows, too.
             read.push((rows_read(&mut conn).await - before).saturating_sub(before - start));
