@@ -12,7 +12,7 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use super::transfers::RETURN_BALANCE;
-use super::{erasure, invoices, purchases, subscriptions, transfers, wallets};
+use super::{decided_requests, erasure, invoices, purchases, subscriptions, transfers, wallets};
 use crate::http::form::query_string;
 use crate::http::{Act, Billing, Fault, Missing, Pairs, Proving, Rank, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Form, KeptField, Row, Section, Table, labels};
@@ -29,21 +29,25 @@ pub(super) const INVOICE_REFUND: &str = "invoice.refund";
 pub(super) const MARK_PAID: &str = "invoice.mark_paid";
 /// Act of granting bonus days.
 pub(super) const BONUS: &str = "subscription.bonus";
-const APPROVED: &str = "approved";
+/// Outcome of a request that was carried out.
+pub(super) const APPROVED: &str = "approved";
+/// Act of declining a request, and of withdrawing it.
+pub(super) const DECLINE: &str = "approval.decline";
 const DECLINED: &str = "declined";
 
 /// `GET /approvals`. Whoever may not decide sees the own requests only: that of an erasure needs no larger role.
 pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
     let mut conn = visit.deps.read().await?;
-    let waiting = if visit.who.may::<Billing>() {
-        pending_acts::list_open(&mut conn, ROWS_SHOWN).await?
-    } else {
-        pending_acts::list_open_of(&mut conn, visit.who.id, ROWS_SHOWN).await?
+    let requested_by = (!visit.who.may::<Billing>()).then_some(visit.who.id);
+    let waiting = match requested_by {
+        None => pending_acts::list_open(&mut conn, ROWS_SHOWN).await?,
+        Some(id) => pending_acts::list_open_of(&mut conn, id, ROWS_SHOWN).await?,
     };
-    let mut page = DetailPage::new(visit.layout("Ждут второго оператора"));
+    let decided = decided_requests::section(&visit, &mut conn, requested_by).await?;
+    let mut page = DetailPage::new(visit.layout("Заявки второму оператору"));
     let head = ["Запрошено", "Кем", "Действие", "Объект", "Сумма", "Что в заявке", "Причина"];
-    page.sections =
-        vec![Section::new("Заявки", Table::new(&head, waiting.iter().map(row).collect()), "Заявок нет.")];
+    let open = Table::new(&head, waiting.iter().map(row).collect());
+    page.sections = vec![Section::new("Ждут второго оператора", open, "Заявок нет."), decided];
     page.acts = waiting.iter().flat_map(|act| forms(act, visit.who.id == act.requested_by)).collect();
     visit.page(&page)
 }
@@ -69,12 +73,13 @@ fn written(act: &PendingAct) -> String {
     texts.join("; ")
 }
 
-fn path_of(act: &PendingAct) -> String {
+/// Page of the act's object.
+pub(super) fn path_of(act: &PendingAct) -> String {
     format!("/{}s/{}", kind_of(act), act.subject_id)
 }
 
 /// Kind of the act's object in the audit log.
-fn kind_of(act: &PendingAct) -> &'static str {
+pub(super) fn kind_of(act: &PendingAct) -> &'static str {
     match act.action.as_str() {
         CREDIT => "wallet",
         INVOICE_REFUND | MARK_PAID => "invoice",
@@ -292,7 +297,7 @@ pub(crate) async fn decline(visit: Visit<Proving>) -> Result<Response, Fault> {
         let now = act.now();
         pending_acts::decide(&mut act, pending.id, DECLINED, visit.who.id, now).await?;
         act.commit(Record {
-            action: "approval.decline",
+            action: DECLINE,
             subject: ("approval", pending.id.to_string()),
             reason,
             before: json!({ "action": pending.action, "amount": pending.amount, "requested_by": pending.requested_login }),

@@ -12,6 +12,7 @@ mod call_audio;
 pub(crate) mod calls;
 mod campaigns;
 mod cards;
+mod decided_requests;
 mod erasure;
 pub(crate) mod events;
 mod exports;

@@ -16,18 +16,27 @@ pub(crate) struct Section {
     pub(crate) empty: &'static str,
     /// List with all rows.
     pub(crate) more: Option<String>,
+    /// Address of older rows, if there are any.
+    pub(crate) older: Option<String>,
 }
 
 impl Section {
     /// A section; `empty` is shown instead of an empty table.
     pub(crate) fn new(title: impl Into<String>, table: Table, empty: &'static str) -> Self {
-        Self { title: title.into(), text: String::new(), table, empty, more: None }
+        Self { title: title.into(), text: String::new(), table, empty, more: None, older: None }
     }
 
     /// Adds a link to the list with all rows.
     #[must_use]
     pub(crate) fn more(mut self, href: impl Into<String>) -> Self {
         self.more = Some(href.into());
+        self
+    }
+
+    /// Adds a link to older rows, if there are any.
+    #[must_use]
+    pub(crate) fn older(mut self, href: Option<String>) -> Self {
+        self.older = href;
         self
     }
 

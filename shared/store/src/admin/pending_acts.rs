@@ -33,7 +33,29 @@ pub struct PendingAct {
     pub outcome: Option<String>,
 }
 
-const SELECT: &str = "SELECT id, action, subject_id, form, amount, reason, requested_by, requested_login, requested_at, outcome FROM pending_acts WHERE ";
+/// An act that was decided.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct DecidedAct {
+    /// What was requested; it has an outcome.
+    #[sqlx(flatten)]
+    pub act: PendingAct,
+    /// Who approved or declined it; the requester, if it was withdrawn.
+    #[sqlx(try_from = "String")]
+    pub decided_by: OperatorId,
+    /// Login of that operator.
+    pub decided_login: Option<String>,
+    /// When it was decided.
+    pub decided_at: DateTime<Utc>,
+}
+
+const COLUMNS: &str =
+    "id, action, subject_id, form, amount, reason, requested_by, requested_login, requested_at, outcome";
+const SELECT: &str = sql!("SELECT ", COLUMNS, " FROM pending_acts WHERE ");
+const SELECT_DECIDED: &str = sql!(
+    "SELECT ",
+    COLUMNS,
+    ", decided_by, decided_at, (SELECT o.login FROM operators o WHERE o.id = decided_by) AS decided_login FROM pending_acts"
+);
 
 /// Stores an act that waits; `outcome` is not written.
 pub async fn insert(conn: &mut Conn, act: &PendingAct) -> StoreResult<()> {
@@ -69,6 +91,45 @@ pub async fn list_open_of(conn: &mut Conn, operator: OperatorId, limit: u32) -> 
         .bind(operator.to_string())
         .bind(limit)
         .fetch_all(conn)
+        .await?)
+}
+
+/// Lists at most `limit` acts that were decided since a time, newest decision first: those that follow `after` in this order, and, with
+/// an operator, those that the operator requested.
+pub async fn list_decided(
+    conn: &mut Conn,
+    requested_by: Option<OperatorId>,
+    since: DateTime<Utc>,
+    after: Option<&DecidedAct>,
+    limit: u32,
+) -> StoreResult<Vec<DecidedAct>> {
+    let mut query = sqlx::QueryBuilder::new(sql!(
+        SELECT_DECIDED,
+        " FORCE INDEX (pending_acts_decided) WHERE decided_at >= "
+    ));
+    query.push_bind(since);
+    if let Some(after) = after {
+        query
+            .push(" AND decided_at <= ")
+            .push_bind(after.decided_at)
+            .push(" AND (decided_at < ")
+            .push_bind(after.decided_at)
+            .push(" OR id < ")
+            .push_bind(after.act.id.to_string())
+            .push(")");
+    }
+    if let Some(operator) = requested_by {
+        query.push(" AND requested_by = ").push_bind(operator.to_string());
+    }
+    query.push(" ORDER BY decided_at DESC, id DESC LIMIT ").push_bind(limit);
+    Ok(query.build_query_as().fetch_all(conn).await?)
+}
+
+/// Finds an act that was decided.
+pub async fn find_decided(conn: &mut Conn, id: PendingActId) -> StoreResult<Option<DecidedAct>> {
+    Ok(sqlx::query_as(sql!(SELECT_DECIDED, " WHERE id = ? AND decided_at IS NOT NULL"))
+        .bind(id.to_string())
+        .fetch_optional(conn)
         .await?)
 }
 

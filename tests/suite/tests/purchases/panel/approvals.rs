@@ -1,5 +1,6 @@
 //! Large amounts of money need a second operator.
 
+use flysk_domain::Clock as _;
 use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_store::admin::pending_acts;
 use flysk_store::platform::purchases;
@@ -160,4 +161,85 @@ async fn many_bonus_days_need_a_second_operator_and_parts_count_together(pool: M
     // Days that nobody could grant are refused at once.
     anna.refused(&bonus, &days("367"), 422).await;
     assert!(boris.page("/approvals").await.contains("Заявок нет"));
+}
+
+/// The table of decided requests on a page.
+fn decided(page: &str) -> &str {
+    page.split_once("<h2>Решённые за 90 дней").expect("the section").1
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn decided_requests_are_listed_with_their_outcome_and_lead_to_the_audit_log(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let (anna, boris) = (panel.sign_in("anna", "billing").await, panel.sign_in("boris", "billing").await);
+    let sonya = panel.sign_in("sonya", "support").await;
+    let credit = format!("/wallets/{}/credit", panel.app.wallet);
+    for key in ["panel-first", "panel-second", "panel-third"] {
+        let fields = [("amount", "20000"), ("shown", "Компенсация"), ("key", key), ("reason", "Сбой")];
+        anna.act(&credit, &fields).await;
+    }
+    assert!(decided(&boris.page("/approvals").await).contains("решений не было"));
+    for (who, act, reason) in [
+        (&boris, "approve", "Согласовано"),
+        (&boris, "decline", "Не по договору"),
+        (&anna, "decline", "Ошиблась"),
+    ] {
+        panel.app.clock.advance(chrono::Duration::seconds(1));
+        who.act(&format!("{}/{act}", waiting(who).await), &[("reason", reason)]).await;
+    }
+    let page = boris.page("/approvals").await;
+    assert!(page.contains("Заявок нет"), "none waits: {page}");
+    let listed = decided(&page);
+    let rows: Vec<&str> = listed.split("<tr>").skip(2).collect();
+    let wanted = [
+        ("отозвана", "anna", "Ошиблась"),
+        ("отклонена", "boris", "Не по договору"),
+        ("подтверждена", "boris", "Сбой (запросил anna; Согласовано)"),
+    ];
+    assert_eq!(rows.len(), wanted.len(), "{listed}");
+    for (row, (outcome, who, reason)) in rows.into_iter().zip(wanted) {
+        let told = [outcome, "anna", who, "начисление компенсации", "Сбой"];
+        assert!(told.iter().all(|text| row.contains(text)), "newest first, {told:?}: {row}");
+        let link = row.split("href=\"/audit?").nth(1).unwrap().split('"').next().unwrap();
+        let records = sonya.page(&format!("/audit?{}", link.replace("&#38;", "&"))).await;
+        assert!(records.contains(reason) && records.contains("Найдено: 1<"), "{link}: {records}");
+    }
+    assert!(decided(&sonya.page("/approvals").await).contains("решений не было"), "those of others");
+    let long_ago = "UPDATE pending_acts SET decided_at = decided_at - INTERVAL 91 DAY";
+    sqlx::query(long_ago).execute(&panel.app.pool).await.unwrap();
+    assert!(decided(&boris.page("/approvals").await).contains("За 90 дней решений не было"));
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn pages_of_decided_requests_have_each_of_them_once(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let boris = panel.sign_in("boris", "billing").await;
+    // Many were decided at the same time.
+    let copies = "INSERT INTO pending_acts (id, action, subject_id, form, amount, reason, requested_by, requested_login, requested_at,
+                                            outcome, decided_by, decided_at)
+        SELECT CONCAT('pnd_', LPAD(numbers.n, 26, '0')), 'wallet.credit', ?, '', '20 000 FC', CONCAT('Копия ', LPAD(numbers.n, 3, '0')),
+               'opr_00000000000000000000000000', 'anna', NOW(6), 'declined', 'opr_00000000000000000000000000',
+               CAST(? AS DATETIME(6)) - INTERVAL MOD(numbers.n, 3) DAY
+        FROM (SELECT ROW_NUMBER() OVER (ORDER BY table_name, column_name) AS n FROM information_schema.columns LIMIT 120) numbers";
+    let wallet = panel.app.wallet.to_string();
+    let now = panel.app.clock.now();
+    sqlx::query(copies).bind(wallet).bind(now).execute(&panel.app.pool).await.unwrap();
+    let (mut path, mut shown, mut sizes) = (Some("/approvals".to_owned()), Vec::new(), Vec::new());
+    while let Some(next) = path {
+        let page = boris.page(&next).await;
+        let copies = page.split("Копия ").skip(1).map(|rest| rest.chars().take(3).collect::<String>());
+        let before = shown.len();
+        shown.extend(copies);
+        sizes.push(shown.len() - before);
+        let link = page.split("rel=\"next\" href=\"").nth(1);
+        path = link.map(|rest| rest.split('"').next().unwrap().replace("&#38;", "&"));
+    }
+    assert_eq!(sizes, [50, 50, 20]);
+    shown.sort();
+    shown.dedup();
+    assert_eq!(shown.len(), 120);
+    for unknown in ["pnd_01KC0000000000000000000000", "x", "%D0%B6"] {
+        let answer = panel.get_as(&boris.cookie, &format!("/approvals?after={unknown}")).await;
+        assert_eq!(answer.status().as_u16(), 422, "{unknown}");
+    }
 }

@@ -379,7 +379,8 @@ async fn a_requester_of_any_role_sees_and_withdraws_the_own_request_alone(pool: 
     sonya.refused(&format!("{request}/decline"), &[("reason", "Не моя")], 403).await;
     anna.refused(&format!("{request}/approve"), &[("reason", "Сама себе")], 403).await;
     anna.act(&format!("{request}/decline"), &[("reason", "Ошиблась аккаунтом")]).await;
-    assert!(anna.page("/approvals").await.contains("Заявок нет"));
+    let (own, others) = (anna.page("/approvals").await, sonya.page("/approvals").await);
+    assert!(own.contains("Заявок нет") && own.contains("отозвана") && !others.contains("отозвана"), "{own}");
     assert_eq!(panel.record_of("approval.decline").await.operator_login, "anna");
     anna.refused(&format!("{request}/decline"), &[("reason", "Ещё раз")], 409).await;
 }
