@@ -44,7 +44,7 @@ pub(super) async fn insert_dead(panel: &Panel, count: usize) {
     sqlx::query(bury).execute(&panel.app.pool).await.unwrap();
 }
 
-async fn count(panel: &Panel, state: &str) -> i64 {
+pub(super) async fn count(panel: &Panel, state: &str) -> i64 {
     let counted = "SELECT COUNT(*) FROM jobs WHERE kind = 'test.copy' AND state = ?";
     sqlx::query_scalar(counted).bind(state).fetch_one(&panel.app.pool).await.unwrap()
 }
@@ -65,7 +65,7 @@ pub(super) async fn run_bulk_jobs(panel: &Panel) {
 }
 
 /// The fields that confirm a dry run of this number of rows.
-async fn confirmed(
+pub(super) async fn confirmed(
     signed: &Signed<'_>,
     action: &str,
     list: &str,
@@ -82,7 +82,7 @@ async fn confirmed(
     fields
 }
 
-fn borrowed<'a>(fields: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+pub(super) fn borrowed<'a>(fields: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     fields.iter().map(|(name, value)| (*name, value.as_str())).collect()
 }
 

@@ -10,6 +10,7 @@ mod audit_chain;
 mod authenticator;
 mod bought;
 mod bulk;
+mod bulk_limit;
 mod bulk_money;
 mod call_audio;
 mod campaigns;
