@@ -248,6 +248,8 @@ impl Mysql {
             .args(["--socket=mysqld.sock", "--pid-file=mysqld.pid"])
             .args(["--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci"])
             .args(["--max-connections=500", "--skip-log-bin", flush])
+            // Each connection caches up to 256 statements.
+            .args(["--max-prepared-stmt-count=131072"])
             .args(["--innodb-buffer-pool-size=256M", "--performance-schema=OFF"])
             .args(as_root());
         if self.flavour == Flavour::MySql {
