@@ -9,7 +9,7 @@ const HIDDEN_FIELDS: [&str; 10] =
     ["key", "seen", "version", "list", "query", "next", "quote", "action", "at", "expected"];
 
 /// Labels of fields by name. Where forms differ, the label fits all of them.
-const LABELS: [(&str, &str); 86] = [
+const LABELS: [(&str, &str); 87] = [
     ("account", "Аккаунт или расчётный счёт"),
     ("amount", "Сумма, Flycoins"),
     ("at_least", "Не меньше секунд"),
@@ -68,6 +68,7 @@ const LABELS: [(&str, &str); 86] = [
     ("rate", "Цена, Flycoins"),
     ("reason", "Причина"),
     ("redirect_uri", "Redirect URI"),
+    ("request", "Номер запроса"),
     ("review", "Ждут решения"),
     ("revoked", "Приглашение"),
     ("role", "Роль"),
