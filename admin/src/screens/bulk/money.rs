@@ -34,13 +34,15 @@ const fn changed_by(action: BulkAction) -> &'static [JobState] {
 pub(super) async fn told(conn: &mut Conn, action: BulkAction, ids: &[String]) -> StoreResult<String> {
     let (states, mut parts) = (changed_by(action), Vec::new());
     if !states.is_empty() {
+        let fields: Vec<_> = CHARGES.iter().chain(REFUNDS).map(|(field, _)| *field).collect();
+        let rows = job_money::list_moved(conn, ids, states, &fields).await?;
         for (what, which, kinds) in
             [("списания с карт", "счетов", CHARGES), ("возвраты", "возвратов", REFUNDS)]
         {
             let (mut count, mut sum) = (0_u64, 0_i64);
-            for (kind, table) in kinds {
-                let rows = job_money::list_moved(conn, ids, states, *kind).await?;
-                let moved = job_money::sum_moved(conn, *table, &rows).await?;
+            for ((kind, _), table) in kinds {
+                let Some(rows) = rows.get(*kind) else { continue };
+                let moved = job_money::sum_moved(conn, *table, rows).await?;
                 count = count.saturating_add(moved.count);
                 sum = sum.saturating_add(moved.amount.0);
             }

@@ -23,9 +23,7 @@ async fn late_money_reopens_an_expired_subscription_within_the_period_that_it_pa
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
     world.buy(&plan, 1).await;
-    world.set("2026-12-31T21:00:00Z");
-    world.run_due().await;
-    let renewal = world.open_invoice().await.unwrap();
+    let renewal = world.open_renewal().await;
     world.set("2027-01-14T21:00:00Z");
     assert_eq!(world.run_due().await, [DueStep::Expire]);
     assert_eq!(world.settle(renewal.id).await, SettleOutcome::Reopened);
@@ -40,9 +38,7 @@ async fn late_money_for_a_period_that_is_over_is_returned(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
     world.buy(&plan, 1).await;
-    world.set("2026-12-31T21:00:00Z");
-    world.run_due().await;
-    let renewal = world.open_invoice().await.unwrap();
+    let renewal = world.open_renewal().await;
     world.set("2027-02-03T09:00:00Z");
     world.run_due().await;
     assert_eq!(world.settle(renewal.id).await, SettleOutcome::Refund(RefundReason::TooLate));
@@ -54,9 +50,7 @@ async fn late_money_never_revives_what_its_customer_cancelled(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
     world.buy(&plan, 1).await;
-    world.set("2026-12-31T21:00:00Z");
-    world.run_due().await;
-    let renewal = world.open_invoice().await.unwrap();
+    let renewal = world.open_renewal().await;
     let mut unit = world.unit().await;
     let row = world.lock(&mut unit).await;
     cancel(&mut unit, &world.clock, &world.settings(), &row, Actor::User(USER), None).await.unwrap();

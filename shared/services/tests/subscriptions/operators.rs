@@ -75,9 +75,7 @@ async fn an_operator_settles_or_voids_an_open_invoice_once(pool: MySqlPool) {
     let world = World::build(pool, 0).await;
     let plan = world.plan("pro", 31_000, 310_000).await;
     world.buy(&plan, 1).await;
-    world.set("2026-12-31T21:00:00Z");
-    world.run_due().await;
-    let renewal = world.open_invoice().await.unwrap();
+    let renewal = world.open_renewal().await;
     let mut unit = world.unit().await;
     mark_paid(&mut unit, &world.clock, renewal.id, ACT).await.unwrap();
     let again = mark_paid(&mut unit, &world.clock, renewal.id, ACT).await;

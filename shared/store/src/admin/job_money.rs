@@ -1,6 +1,6 @@
 //! Money that jobs move at the bank: the dry run of a bulk act on jobs tells how much it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::money::Kopecks;
@@ -34,24 +34,31 @@ pub struct Movement {
     pub amount: Kopecks,
 }
 
-/// The different ids in a field of the payloads of the jobs of a kind, among the jobs with these ids that are in one of the states.
+/// The different ids in the payloads of those jobs with these ids that are in one of the states, by kind. `fields` has the kinds, each
+/// with the field of its payload that has the id.
 pub async fn list_moved(
     conn: &mut Conn,
     job_ids: &[String],
     states: &[JobState],
-    (kind, field): (&str, &str),
-) -> StoreResult<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
+    fields: &[(&'static str, &'static str)],
+) -> StoreResult<BTreeMap<String, BTreeSet<String>>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for part in job_ids.chunks(ROWS_AT_ONCE) {
         let mut query =
-            sqlx::QueryBuilder::new("SELECT payload FROM jobs FORCE INDEX (PRIMARY) WHERE kind = ");
-        query.push_bind(kind.to_owned()).push(" AND state");
+            sqlx::QueryBuilder::new("SELECT kind, payload FROM jobs FORCE INDEX (PRIMARY) WHERE kind");
+        push_in(&mut query, fields.iter().map(|(kind, _)| (*kind).to_owned()));
+        query.push(" AND state");
         push_in(&mut query, states.iter().map(|state| state.as_str().to_owned()));
         query.push(" AND id");
         push_in(&mut query, part.iter().cloned());
-        let payloads: Vec<Json<Value>> = query.build_query_scalar().fetch_all(&mut *conn).await?;
-        let id = |payload: &Json<Value>| payload.0.get(field).and_then(Value::as_str).map(str::to_owned);
-        found.extend(payloads.iter().filter_map(id));
+        let jobs: Vec<(String, Json<Value>)> = query.build_query_as().fetch_all(&mut *conn).await?;
+        for (kind, payload) in jobs {
+            let field = fields.iter().find(|(known, _)| *known == kind).map(|(_, field)| *field);
+            let id = field.and_then(|field| payload.0.get(field)).and_then(Value::as_str);
+            if let Some(id) = id {
+                found.entry(kind).or_default().insert(id.to_owned());
+            }
+        }
     }
     Ok(found)
 }

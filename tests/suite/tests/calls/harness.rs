@@ -8,7 +8,9 @@ use flysk_api::{Config as ApiConfig, Deps, routes};
 use flysk_config::{Env, Keys as KeysConfig, Redis};
 use flysk_domain::Clock;
 use flysk_domain::flysense::account::HooksState;
-use flysk_domain::id::AccountId;
+use flysk_domain::flysense::call;
+use flysk_domain::flysense::roles::Role;
+use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId};
 use flysk_domain::platform::crm::Crm;
 use flysk_domain::trace::Trace;
 use flysk_queue::executor::{Executor, LeaseConfig};
@@ -17,13 +19,15 @@ use flysk_queue::{EphemeralQueue, Job, Outbox, RedisKeys, connect_redis};
 use flysk_services::widgets::Registration;
 use flysk_simulators::amocrm::{self, Amocrm, Behaviour, EntityType, Hook, NewCall};
 use flysk_simulators::{Control, Running, SimClock};
-use flysk_store::Pool;
 use flysk_store::flysense::accounts::{self, AccountRow};
+use flysk_store::flysense::transcriptions::{self, NewTranscription};
 use flysk_store::jobs::{self, JobRow, JobState};
 use flysk_store::platform::widgets::{self, Changes};
+use flysk_store::{Conn, Pool};
 use flysk_suite::due_jobs::run_due_jobs;
 use flysk_suite::environment::{
-    ACCOUNT, CLIENT_ID, CLIENT_SECRET, PUBLIC_ORIGIN, call_of_lead, connect_as_in_production, seed_amocrm,
+    ACCOUNT, CLIENT_ID, CLIENT_SECRET, LEAD, PUBLIC_ORIGIN, call_of_lead, connect_as_in_production,
+    seed_amocrm,
 };
 use flysk_tokens::Vault;
 use flysk_workers::{App, config::Config as WorkerConfig, registry};
@@ -113,6 +117,25 @@ impl TestApp {
     pub(crate) async fn account(&self) -> AccountRow {
         let mut conn = self.pool.acquire().await.unwrap();
         accounts::find(&mut conn, AccountId(ACCOUNT)).await.unwrap().expect("FlySense has the account")
+    }
+
+    /// Inserts a call of the lead with a note; ids have the order of the notes.
+    pub(crate) async fn insert_call(&self, conn: &mut Conn, note: u64) -> TranscriptionId {
+        let id: TranscriptionId = format!("tr_{note:026}").parse().unwrap();
+        let new = NewTranscription {
+            id,
+            account_id: AccountId(ACCOUNT),
+            install_id: InstallId::generate(&self.clock),
+            entity_type: call::EntityType::Lead,
+            entity_id: EntityId(LEAD),
+            note_id: NoteId(note),
+            requested_by: None,
+            left_channel: Role::Operator,
+            trace: &Trace { correlation_id: "call".to_owned(), traceparent: None },
+            now: self.clock.now(),
+        };
+        transcriptions::insert(conn, &new).await.unwrap();
+        id
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) {

@@ -2,17 +2,11 @@
 
 use std::time::Duration;
 
-use flysk_domain::Clock as _;
-use flysk_domain::flysense::call::EntityType;
-use flysk_domain::flysense::roles::Role;
-use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId};
-use flysk_domain::trace::Trace;
 use flysk_jobs::flysense::calls::PollRecognition;
 use flysk_queue::{EphemeralHandler, NextRun};
 use flysk_simulators::speechkit::Behaviour;
 use flysk_simulators::{Act, Script};
-use flysk_store::flysense::transcriptions::{self, NewTranscription};
-use flysk_suite::environment::{ACCOUNT, LEAD};
+use flysk_suite::environment::ACCOUNT;
 use flysk_workers::App;
 use serde_json::json;
 use sqlx::MySqlPool;
@@ -103,20 +97,7 @@ async fn a_result_that_never_gets_ready_fails_the_call() -> anyhow::Result<()> {
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_late_answer_about_an_earlier_operation_changes_nothing(pool: MySqlPool) {
     let app = TestApp::installed(pool).await;
-    let id = TranscriptionId::generate(&app.clock);
-    let new = NewTranscription {
-        id,
-        account_id: AccountId(ACCOUNT),
-        install_id: InstallId::generate(&app.clock),
-        entity_type: EntityType::Lead,
-        entity_id: EntityId(LEAD),
-        note_id: NoteId(70),
-        requested_by: None,
-        left_channel: Role::Operator,
-        trace: &Trace { correlation_id: "call".to_owned(), traceparent: None },
-        now: app.clock.now(),
-    };
-    transcriptions::insert(&mut app.pool.acquire().await.unwrap(), &new).await.unwrap();
+    let id = app.insert_call(&mut app.pool.acquire().await.unwrap(), 70).await;
     let begun = "UPDATE transcriptions SET state = 'recognizing', operation_id = 'first', submits = 1";
     sqlx::query(begun).execute(&app.pool).await.unwrap();
 

@@ -3,18 +3,11 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use flysk_domain::Clock as _;
-use flysk_domain::flysense::call::EntityType;
 use flysk_domain::flysense::payment::AUDIO_RETENTION;
-use flysk_domain::flysense::roles::Role;
-use flysk_domain::id::{AccountId, EntityId, InstallId, NoteId, TranscriptionId};
-use flysk_domain::trace::Trace;
 use flysk_jobs::flysense::calls::SweepStorage;
 use flysk_queue::Job as _;
 use flysk_simulators::{Act, Control, Script, s3};
 use flysk_store::Pool;
-use flysk_store::flysense::transcriptions::{self, NewTranscription};
-use flysk_suite::environment::{ACCOUNT, LEAD};
 
 use crate::harness::TestApp;
 
@@ -22,20 +15,7 @@ const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Inserts a call in `state`; returns the key of its recording.
 async fn insert_call(app: &TestApp, note: u64, state: &str) -> String {
-    let id: TranscriptionId = format!("tr_{note:026}").parse().unwrap();
-    let new = NewTranscription {
-        id,
-        account_id: AccountId(ACCOUNT),
-        install_id: InstallId::generate(&app.clock),
-        entity_type: EntityType::Lead,
-        entity_id: EntityId(LEAD),
-        note_id: NoteId(note),
-        requested_by: None,
-        left_channel: Role::Operator,
-        trace: &Trace { correlation_id: "call".to_owned(), traceparent: None },
-        now: app.clock.now(),
-    };
-    transcriptions::insert(&mut app.pool.acquire().await.unwrap(), &new).await.unwrap();
+    let id = app.insert_call(&mut app.pool.acquire().await.unwrap(), note).await;
     let set = sqlx::query("UPDATE transcriptions SET state = ? WHERE note_id = ?").bind(state).bind(note);
     set.execute(&app.pool).await.unwrap();
     format!("calls/{id}/1-source")

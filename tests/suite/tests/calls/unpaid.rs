@@ -4,19 +4,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use flysk_domain::Clock as _;
-use flysk_domain::flysense::call::EntityType;
 use flysk_domain::flysense::payment::Work;
-use flysk_domain::flysense::roles::Role;
-use flysk_domain::id::{AccountId, EntityId, InstallId, JobId, NoteId, TranscriptionId};
+use flysk_domain::id::{AccountId, JobId};
 use flysk_domain::money::MicroCoins;
-use flysk_domain::trace::Trace;
 use flysk_jobs::flysense::calls::{ResumeUnpaid, RetryUnpaid};
 use flysk_queue::Job;
 use flysk_simulators::{Act, Script};
 use flysk_store::Pool;
 use flysk_store::flysense::payments::{self, Price, RunOf};
-use flysk_store::flysense::transcriptions::{self, NewTranscription};
-use flysk_suite::environment::{ACCOUNT, LEAD};
+use flysk_suite::environment::ACCOUNT;
 use serde_json::json;
 
 use crate::harness::TestApp;
@@ -30,20 +26,7 @@ async fn park_calls(app: &TestApp, notes: std::ops::Range<u64>, price_micro: i64
     let price = Price { amount: MicroCoins(price_micro), lines: Vec::new() };
     let mut tx = app.pool.begin().await.unwrap();
     for note in notes {
-        let id: TranscriptionId = format!("tr_{note:026}").parse().unwrap();
-        let new = NewTranscription {
-            id,
-            account_id,
-            install_id: InstallId::generate(&app.clock),
-            entity_type: EntityType::Lead,
-            entity_id: EntityId(LEAD),
-            note_id: NoteId(note),
-            requested_by: None,
-            left_channel: Role::Operator,
-            trace: &Trace { correlation_id: "call".to_owned(), traceparent: None },
-            now,
-        };
-        transcriptions::insert(&mut tx, &new).await.unwrap();
+        let id = app.insert_call(&mut tx, note).await;
         let of = RunOf { id, run: 1 };
         payments::plan(&mut tx, of, account_id, Work::of(60_000, true), now).await.unwrap();
         let retry_at = now + TimeDelta::seconds(10);

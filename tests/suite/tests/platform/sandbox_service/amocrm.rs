@@ -8,7 +8,7 @@ use flysk_suite::environment::{ACCOUNT, ADMIN, Options, SandboxProcess};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{START, entries, post, start};
+use super::{START, ask_for_access, entries, post, start};
 
 /// More than amoCRM takes in a second.
 const BURST: usize = 60;
@@ -103,9 +103,7 @@ async fn an_account_whose_access_ended_reconnects() -> anyhow::Result<()> {
     post(&sandbox, &format!("/accounts/{ACCOUNT}/revoke"), json!({})).await?;
     // amoCRM tells nobody: the next token has to be renewed, and is refused.
     post(&sandbox, "/clock/advance", json!({ "by": "1d" })).await?;
-    let token = [("X-Project-Token", sandbox.text("/project_token"))];
-    let asked = json!({ "account_id": ACCOUNT });
-    let (status, problem) = sandbox.api(Method::POST, "/v1/pauth", &token, Some(&asked)).await?;
+    let (status, problem) = ask_for_access(&sandbox).await?;
     let seen = (status, problem["code"].as_str());
     assert_eq!(seen, (StatusCode::FORBIDDEN, Some("reconnect_required")), "{problem}");
     let again = post(&sandbox, "/accounts", json!({ "id": ACCOUNT })).await?;
@@ -134,9 +132,7 @@ async fn an_account_that_renames_itself_is_called_at_its_new_address() -> anyhow
     rename("second").await?;
     let (status, account) = amocrm(&sandbox, Method::GET, "account", None).await?;
     assert_eq!((status, &account["subdomain"]), (StatusCode::OK, &json!("second")), "{account}");
-    let token = [("X-Project-Token", sandbox.text("/project_token"))];
-    let asked = json!({ "account_id": ACCOUNT });
-    let (_, access) = sandbox.api(Method::POST, "/v1/pauth", &token, Some(&asked)).await?;
+    let (_, access) = ask_for_access(&sandbox).await?;
     assert_eq!(access["base_domain"], "second.amocrm.ru", "{access}");
     // Flysk asks for the address once in five minutes, and the clock stands.
     rename("third").await?;

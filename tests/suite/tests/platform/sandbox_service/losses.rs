@@ -6,7 +6,7 @@ use flysk_suite::ports::quiet_port;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{entries, post, start};
+use super::{ask_for_access, entries, post, start};
 
 fn types(backend: &Running<vendor::Vendor>) -> Vec<Value> {
     backend.state.received().iter().map(|event| event.body["type"].clone()).collect()
@@ -104,9 +104,7 @@ async fn a_lost_uninstall_is_found_as_the_end_of_access() -> anyhow::Result<()> 
     assert_eq!(left["account"]["status"], "active", "nobody told Flysk: {left}");
     assert_eq!(entries(&left, "webhook", &["event", "lost"]), [[&json!("uninstall"), &json!(true)]]);
     post(&sandbox, "/clock/advance", json!({ "by": "1d" })).await?;
-    let token = [("X-Project-Token", sandbox.text("/project_token"))];
-    let asked = json!({ "account_id": ACCOUNT });
-    let (status, problem) = sandbox.api(Method::POST, "/v1/pauth", &token, Some(&asked)).await?;
+    let (status, problem) = ask_for_access(&sandbox).await?;
     let seen = (status, problem["code"].as_str());
     assert_eq!(seen, (StatusCode::FORBIDDEN, Some("reconnect_required")), "{problem}");
     // Answers when no job is due any more: the event has been sent.

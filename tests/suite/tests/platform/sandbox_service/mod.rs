@@ -16,9 +16,9 @@ mod running_clock;
 mod slow_backend;
 mod vendor_ci;
 
-use flysk_suite::environment::{Options, SandboxProcess};
-use reqwest::Method;
-use serde_json::Value;
+use flysk_suite::environment::{ACCOUNT, Options, SandboxProcess};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
 
 /// Time at the start.
 const START: &str = "2027-01-31T09:00:00Z";
@@ -30,6 +30,12 @@ fn start() -> anyhow::Result<SandboxProcess> {
 
 async fn post(sandbox: &SandboxProcess, path: &str, body: Value) -> anyhow::Result<Value> {
     sandbox.control(Method::POST, path, Some(&body)).await
+}
+
+/// The answer to the widget's backend that asks for access to the account.
+async fn ask_for_access(sandbox: &SandboxProcess) -> anyhow::Result<(StatusCode, Value)> {
+    let token = [("X-Project-Token", sandbox.text("/project_token"))];
+    sandbox.api(Method::POST, "/v1/pauth", &token, Some(&json!({ "account_id": ACCOUNT }))).await
 }
 
 /// Fields of the entries of a type.

@@ -7,17 +7,13 @@ use flysk_store::platform::subscriptions;
 use sqlx::MySqlPool;
 
 use super::harness::Panel;
-use super::subscriptions::{TEAM_PLAN, buy_a_month, sells_subscriptions};
+use super::subscriptions::{TEAM_PLAN, start_with_a_month};
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn customers_move_to_a_new_price_after_a_check_and_a_typed_number(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
-    sells_subscriptions(&panel).await;
     let signed = panel.sign_in("anna", "billing").await;
-    let install = panel.app.install().await.id;
-    signed.act(&format!("/installs/{install}/subscription"), &[("reason", "Начало")]).await;
-    signed.act("/plans/offer", &TEAM_PLAN).await;
-    buy_a_month(&panel).await;
+    start_with_a_month(&panel, &signed).await;
     signed
         .act(
             "/plans/offer",

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::MySqlPool;
 
 use super::harness::{Panel, value_of};
-use super::subscriptions::{TEAM_PLAN, buy_a_month, sells_subscriptions, subscription};
+use super::subscriptions::{start_with_a_month, subscription};
 use crate::harness::trace;
 
 /// A user takes a seat, as a handshake does.
@@ -28,11 +28,7 @@ pub(super) async fn sit(panel: &Panel, user: u64) {
 async fn an_operator_sees_who_sits_and_frees_a_seat_with_a_reason(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
-    sells_subscriptions(&panel).await;
-    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
-    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
-    signed.act("/plans/offer", &TEAM_PLAN).await;
-    buy_a_month(&panel).await;
+    let path = start_with_a_month(&panel, &signed).await;
     assert!(!signed.page(&path).await.contains("Занятые места"), "the widget gives no seats to users");
     let billing = json!({ "subscriptions": { "seats_per_user": true } });
     let changes = Changes { billing: Some(Some(billing)), ..Changes::default() };

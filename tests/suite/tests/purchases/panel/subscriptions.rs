@@ -12,7 +12,7 @@ use flysk_suite::environment::ADMIN;
 use serde_json::Value;
 use sqlx::MySqlPool;
 
-use super::harness::Panel;
+use super::harness::{Panel, Signed};
 use crate::harness::trace;
 
 /// The form that offers a plan for at least three seats.
@@ -41,6 +41,16 @@ pub(super) async fn subscription(panel: &Panel) -> SubscriptionRow {
     let install = panel.app.install().await.id;
     let found = subscriptions::find_subscription_of_install(&mut *panel.app.conn().await, install).await;
     found.unwrap().expect("a subscription")
+}
+
+/// An operator starts the subscription of an install, whose account buys a month; returns the subscription's page.
+pub(super) async fn start_with_a_month(panel: &Panel, signed: &Signed<'_>) -> String {
+    sells_subscriptions(panel).await;
+    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
+    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
+    signed.act("/plans/offer", &TEAM_PLAN).await;
+    buy_a_month(panel).await;
+    path
 }
 
 /// The customer buys a month of the plan on offer, and the bank takes the money.
@@ -166,11 +176,7 @@ async fn an_ended_subscription_is_reinstated_once(pool: MySqlPool) {
 async fn a_renewal_before_its_day_writes_one_invoice(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
-    sells_subscriptions(&panel).await;
-    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
-    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
-    signed.act("/plans/offer", &TEAM_PLAN).await;
-    buy_a_month(&panel).await;
+    let path = start_with_a_month(&panel, &signed).await;
     let before = subscription(&panel).await;
     let seen = before.version.to_string();
     let fields = [("seen", seen.as_str()), ("reason", "Просят оплатить заранее")];
@@ -192,11 +198,7 @@ async fn a_renewal_before_its_day_writes_one_invoice(pool: MySqlPool) {
 async fn the_review_of_a_lapsed_subscription_is_ended_once(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
     let signed = panel.sign_in("anna", "billing").await;
-    sells_subscriptions(&panel).await;
-    let create = format!("/installs/{}/subscription", panel.app.install().await.id);
-    let path = signed.act(&create, &[("reason", "Старая установка")]).await;
-    signed.act("/plans/offer", &TEAM_PLAN).await;
-    buy_a_month(&panel).await;
+    let path = start_with_a_month(&panel, &signed).await;
     let (end, reason) = (format!("{path}/end-review"), [("reason", "Платить не будут")]);
     signed.refused(&end, &reason, 409).await;
     // As the scheduler leaves one whose period passed while nobody could charge it.
