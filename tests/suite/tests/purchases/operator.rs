@@ -7,6 +7,9 @@ use flysk_suite::environment::Options;
 use super::harness::TestApp;
 use super::test_env::UNSET_VARIABLES;
 
+/// What commands log. That a statement took more than a second says something of a busy machine, not of the command.
+pub(crate) const LOG_OF_COMMANDS: (&str, &str) = ("FLYSK_LOG", "info,sqlx::query=error");
+
 /// Result of a command.
 #[derive(Debug)]
 pub(crate) struct CommandOutput {
@@ -49,7 +52,7 @@ impl TestApp {
         let name: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(&self.pool).await.unwrap();
         database.set_path(&name);
         let mut command = Command::new(options.binaries.join("flysk-worker"));
-        command.args(args).envs(&self.variables).env("DATABASE_URL", database.as_str());
+        command.args(args).envs(&self.variables).envs([LOG_OF_COMMANDS, ("DATABASE_URL", database.as_str())]);
         for name in UNSET_VARIABLES {
             command.env_remove(name);
         }

@@ -15,7 +15,7 @@ use sqlx::mysql::MySqlPoolOptions;
 use totp_rs::{Builder, Secret};
 
 use crate::harness::TestApp;
-use crate::operator::CommandOutput;
+use crate::operator::{CommandOutput, LOG_OF_COMMANDS};
 use crate::test_env::{UNSET_VARIABLES, environment};
 
 /// Connections for reads of a panel that no test counts.
@@ -78,7 +78,8 @@ impl Panel {
         let name: String = sqlx::query_scalar("SELECT DATABASE()").fetch_one(&self.app.pool).await.unwrap();
         database.set_path(&name);
         let mut command = std::process::Command::new(options.binaries.join("flysk-admin"));
-        command.args(args).envs(&self.app.variables).env("DATABASE_URL", database.as_str());
+        command.args(args).envs(&self.app.variables);
+        command.envs([LOG_OF_COMMANDS, ("DATABASE_URL", database.as_str())]);
         for name in UNSET_VARIABLES {
             command.env_remove(name);
         }
