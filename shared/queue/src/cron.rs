@@ -1,7 +1,8 @@
 //! The schedule. Each tick becomes one job, however many schedulers run; of several missed ticks only the last is caught up.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -80,20 +81,24 @@ pub struct Scheduler {
     entries: Vec<ScheduleEntry>,
     /// Start time for entries that have never ticked.
     since: DateTime<Utc>,
+    /// Until when the ticks of each entry are over, as far as this scheduler knows. Another one may have enqueued later ones,
+    /// which their key refuses here.
+    known: Mutex<BTreeMap<&'static str, DateTime<Utc>>>,
 }
 
 impl Scheduler {
     /// An entry that has never ticked starts with its first tick after now.
     pub fn new(outbox: Outbox, entries: Vec<ScheduleEntry>) -> Self {
         let since = outbox.clock().now();
-        Self { outbox, entries, since }
+        Self { outbox, entries, since, known: Mutex::default() }
     }
 
     /// Enqueues every due tick that no scheduler has enqueued; returns their number.
     ///
     /// # Errors
     ///
-    /// The last one, after the other entries were enqueued. Without the database, none is.
+    /// The last one, after the other entries were enqueued. Without the database, none is. While nothing is due, the database is
+    /// not asked.
     pub async fn tick_once(&self) -> StoreResult<usize> {
         let now = self.outbox.clock().now();
         let (mut enqueued, mut failed) = (0, None);
@@ -113,12 +118,31 @@ impl Scheduler {
 
     /// Enqueues the due tick of an entry; `false` if none is due, or another scheduler has enqueued it.
     async fn tick(&self, entry: &ScheduleEntry, now: DateTime<Utc>) -> StoreResult<bool> {
+        let since = self.over_until(entry).await?;
+        let Some(tick_at) = entry.due(since, now) else { return Ok(false) };
+        // A row that stays locked is waited for once: the other entries are due too.
+        let enqueue = || answered(self.enqueue(entry, tick_at, now));
+        let is_enqueued = repeat_while(StoreError::is_lost_race, enqueue).await?;
+        // By this scheduler or by another one.
+        self.known().insert(entry.name, tick_at);
+        Ok(is_enqueued)
+    }
+
+    /// The time up to which the ticks of an entry are over: read at the first look, known at the later ones.
+    async fn over_until(&self, entry: &ScheduleEntry) -> StoreResult<DateTime<Utc>> {
+        let known = self.known().get(entry.name).copied();
+        if let Some(known) = known {
+            return Ok(known);
+        }
         let latest =
             async { cron_ticks::find_latest(&mut *self.outbox.pool().acquire().await?, entry.name).await };
         let since = answered(latest).await?.unwrap_or(self.since);
-        let Some(tick_at) = entry.due(since, now) else { return Ok(false) };
-        // A row that stays locked is waited for once: the other entries are due too.
-        repeat_while(StoreError::is_lost_race, || answered(self.enqueue(entry, tick_at, now))).await
+        self.known().insert(entry.name, since);
+        Ok(since)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<&'static str, DateTime<Utc>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enqueues the job of a tick; `false` if another scheduler has.
@@ -200,6 +224,39 @@ mod tests {
         let rows = jobs::list(&mut pool.acquire().await.unwrap(), None, None, 10).await.unwrap();
         let kinds: Vec<String> = rows.into_iter().map(|row| row.kind).collect();
         assert_eq!(kinds, [Prune::KIND]);
+    }
+
+    /// A scheduler that is behind another one enqueues nothing twice, and goes on with the tick after that.
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+    async fn ticks_that_another_scheduler_has_enqueued_are_left_out(pool: sqlx::MySqlPool) {
+        let clock = ManualClock::at(at("2026-11-22T10:05:00Z"));
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
+        let entry = ScheduleEntry::new("prune", "0 */10 * * * *", || Prune {}).unwrap();
+        let [first, second] = [(); 2].map(|()| Scheduler::new(outbox.clone(), vec![entry.clone()]));
+        assert_eq!((first.tick_once().await.unwrap(), second.tick_once().await.unwrap()), (0, 0));
+        for (one, other) in [(&first, &second), (&second, &first)] {
+            clock.advance(chrono::Duration::minutes(10));
+            assert_eq!(one.tick_once().await.unwrap(), 1);
+            assert_eq!(other.tick_once().await.unwrap(), 0);
+            assert_eq!(one.tick_once().await.unwrap(), 0, "a tick was enqueued twice");
+        }
+        let ticks: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM cron_ticks").fetch_one(&pool).await.unwrap();
+        assert_eq!(ticks, 2);
+    }
+
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+    async fn the_database_is_asked_when_a_tick_is_due(pool: sqlx::MySqlPool) {
+        let clock = ManualClock::at(at("2026-11-22T10:05:00Z"));
+        let outbox = Outbox::new(pool.clone(), None, Arc::new(clock.clone()));
+        let entry = ScheduleEntry::new("prune", "0 */10 * * * *", || Prune {}).unwrap();
+        let scheduler = Scheduler::new(outbox, vec![entry]);
+        assert_eq!(scheduler.tick_once().await.unwrap(), 0);
+        pool.close().await;
+        clock.advance(chrono::Duration::minutes(4));
+        assert_eq!(scheduler.tick_once().await.unwrap(), 0, "nothing is due");
+        clock.advance(chrono::Duration::minutes(1));
+        assert!(matches!(scheduler.tick_once().await, Err(StoreError::Database(_))));
     }
 
     #[test]
