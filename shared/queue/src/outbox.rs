@@ -11,6 +11,7 @@ use flysk_domain::trace::Trace;
 use flysk_store::jobs::{self, DueJob, NewJob};
 use flysk_store::{Conn, Pool, StoreError, StoreResult, Tx};
 
+use crate::enqueued::{EnqueuedJob, EnqueuedJobs};
 use crate::job::Job;
 use crate::transport::{Pusher, QueueNotifier, WakeupMessage};
 
@@ -27,12 +28,20 @@ pub struct Outbox {
     pool: Pool,
     notifier: Option<QueueNotifier>,
     clock: Arc<dyn Clock>,
+    /// Told of what is enqueued.
+    enqueued: Option<EnqueuedJobs>,
 }
 
 impl Outbox {
     /// Without a `notifier` (Redis), relays push all wake-ups, up to a second later.
     pub fn new(pool: Pool, notifier: Option<QueueNotifier>, clock: Arc<dyn Clock>) -> Self {
-        Self { pool, notifier, clock }
+        Self { pool, notifier, clock, enqueued: None }
+    }
+
+    /// The same outbox, which also adds the due jobs of each commit to `enqueued`. Somebody has to take them from there.
+    #[must_use]
+    pub fn telling(self, enqueued: EnqueuedJobs) -> Self {
+        Self { enqueued: Some(enqueued), ..self }
     }
 
     /// The pool, for reads outside a unit.
@@ -49,7 +58,7 @@ impl Outbox {
     /// [`flysk_store::repeat_contended`]; the executor repeats handlers.
     pub async fn begin(&self, trace: Trace) -> StoreResult<UnitOfWork> {
         let tx = self.pool.begin().await?;
-        Ok(UnitOfWork { tx, trace, outbox: self.clone(), due: Vec::new() })
+        Ok(UnitOfWork { tx, trace, outbox: self.clone(), due: Vec::new(), told: Vec::new() })
     }
 }
 
@@ -62,6 +71,8 @@ pub struct UnitOfWork {
     trace: Trace,
     outbox: Outbox,
     due: Vec<DueJob>,
+    /// Due jobs of which the outbox tells.
+    told: Vec<EnqueuedJob>,
 }
 
 impl UnitOfWork {
@@ -97,7 +108,11 @@ impl UnitOfWork {
         if wakes_now {
             self.due.push(draft.due::<J>());
         }
-        Ok(Some(draft.id))
+        let id = draft.id;
+        if run_at <= now {
+            self.tell::<J>([draft]);
+        }
+        Ok(Some(id))
     }
 
     /// Enqueues jobs of a kind to run now, except those with whose dedup key another one waits already.
@@ -116,7 +131,15 @@ impl UnitOfWork {
         jobs::insert_many(&mut self.tx, &rows).await?;
         // One that began to wait meanwhile was left out: its wake-up finds no job.
         self.due.extend(drafts.iter().take(places).map(Draft::due::<J>));
+        self.tell::<J>(drafts);
         Ok(())
+    }
+
+    /// Notes jobs that are due, if the outbox tells of them.
+    fn tell<J: Job>(&mut self, drafts: impl IntoIterator<Item = Draft>) {
+        if self.outbox.enqueued.is_some() {
+            self.told.extend(drafts.into_iter().map(Draft::enqueued::<J>));
+        }
     }
 
     /// Number of further wake-ups that the commit may push.
@@ -143,6 +166,9 @@ impl UnitOfWork {
     /// neither waits for Redis nor fails with it.
     pub async fn commit(self) -> StoreResult<()> {
         self.tx.commit().await?;
+        if let Some(enqueued) = &self.outbox.enqueued {
+            enqueued.add(self.told);
+        }
         if let Some(notifier) = self.outbox.notifier.clone()
             && !self.due.is_empty()
         {
@@ -198,6 +224,10 @@ impl Draft {
     fn due<J: Job>(&self) -> DueJob {
         let queue = J::POLICY.queue.as_str().to_owned();
         DueJob { id: self.id, queue, priority: J::POLICY.priority as u8, fence: 0 }
+    }
+
+    fn enqueued<J: Job>(self) -> EnqueuedJob {
+        EnqueuedJob { id: self.id, kind: J::KIND, payload: self.payload }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, ManualClock};
-use flysk_queue::{Job, Outbox, Policy, QueueName};
+use flysk_queue::{EnqueuedJobs, Job, Outbox, Policy, QueueName};
 use flysk_store::jobs::{self, Claim};
 use serde::{Deserialize, Serialize};
 use sqlx::MySqlPool;
@@ -65,4 +65,31 @@ async fn a_job_that_waits_already_can_be_claimed_while_others_are_enqueued(pool:
     assert_eq!(claimed.len(), 1);
     tx.commit().await.unwrap();
     unit.commit().await.unwrap();
+}
+
+/// What is rolled back, waits already, or is due later is not told.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn an_outbox_tells_of_the_due_jobs_of_its_commits(pool: MySqlPool) {
+    let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+    let now = clock.now();
+    let enqueued = EnqueuedJobs::default();
+    let outbox = Outbox::new(pool, None, Arc::new(clock)).telling(enqueued.clone());
+    let trace = Trace { correlation_id: "test".to_owned(), traceparent: None };
+    let mut unit = outbox.begin(trace.clone()).await.unwrap();
+    unit.enqueue(&Keyed { key: 1 }).await.unwrap();
+    drop(unit);
+    assert_eq!(enqueued.take(), []);
+
+    let mut unit = outbox.begin(trace).await.unwrap();
+    let first = unit.enqueue(&Keyed { key: 1 }).await.unwrap();
+    assert_eq!(unit.enqueue(&Keyed { key: 1 }).await.unwrap(), None);
+    unit.enqueue_at(&Keyed { key: 2 }, now + TimeDelta::seconds(1)).await.unwrap();
+    unit.enqueue_all(&[Keyed { key: 1 }, Keyed { key: 3 }]).await.unwrap();
+    assert_eq!(enqueued.take(), [], "nothing is committed");
+    unit.commit().await.unwrap();
+    let told = enqueued.take();
+    assert_eq!(told[0].id, first.unwrap());
+    let payloads: Vec<_> = told.iter().map(|job| (job.kind, job.payload["key"].as_u64())).collect();
+    assert_eq!(payloads, [("test.keyed", Some(1)), ("test.keyed", Some(3))]);
+    assert_eq!(enqueued.take(), [], "they were taken");
 }
