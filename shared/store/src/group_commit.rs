@@ -33,6 +33,12 @@ pub trait CommitGroup: Send + Sync + 'static {
         key: Self::Key,
         items: &[Self::Item],
     ) -> impl Future<Output = StoreResult<Vec<Self::Outcome>>> + Send;
+
+    /// Time after a group of this length, whose items are answered by then, in which the next group of the key grows: none, unless
+    /// those items can wait.
+    fn pause_after(_len: usize) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Collects items of callers in this process into groups. Clones share the queues.
@@ -113,7 +119,11 @@ impl<C: CommitGroup> Inner<C> {
         let guard = QueueGuard { inner: self, key };
         loop {
             if let Some(group) = self.next_group(key) {
+                let pause = C::pause_after(group.len());
                 self.write(key, group).await;
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
                 continue;
             }
             // Callers that were just answered may come back at once; their items then share a group.
@@ -235,4 +245,36 @@ pub fn clone_error(error: &StoreError) -> StoreError {
 
 fn only_outcome<T>(outcomes: Vec<T>) -> StoreResult<T> {
     outcomes.into_iter().next().ok_or(StoreError::WrongState { what: "group" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its groups follow each other after a long time.
+    struct Patient;
+
+    impl CommitGroup for Patient {
+        type Key = ();
+        type Item = u32;
+        type Outcome = u32;
+
+        const MAX_GROUP_LEN: usize = 4;
+
+        async fn commit(&self, (): (), items: &[u32]) -> StoreResult<Vec<u32>> {
+            Ok(items.to_vec())
+        }
+
+        fn pause_after(_len: usize) -> Duration {
+            Duration::from_hours(1)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_is_answered_before_the_pause_behind_it() {
+        let groups = GroupCommit::new(Patient);
+        let answered = tokio::time::timeout(Duration::from_mins(1), groups.submit((), 7)).await;
+        assert_eq!(answered.expect("it waits for the pause").unwrap(), 7);
+        assert!(groups.is_open(&()), "the next items share a group after the pause");
+    }
 }
