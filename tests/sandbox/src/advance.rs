@@ -10,6 +10,7 @@ use flysk_domain::id::JobId;
 use flysk_queue::JobError;
 use flysk_queue::executor::ExecutionResult;
 use flysk_simulators::Control;
+use flysk_store::Conn;
 
 use crate::crash::{Crash, poll_at_most};
 use crate::due_dates;
@@ -35,11 +36,14 @@ pub struct Pace {
     pub step: TimeDelta,
     /// Jobs that run at the same time, as in a fleet of workers.
     pub jobs_at_once: usize,
+    /// Jobs that run at the same time begin together, a batch after the other, and so share reads and transactions. Otherwise
+    /// each begins as soon as it is due.
+    pub batches: bool,
 }
 
 impl Pace {
     /// Every due date, one job after the other.
-    pub const EXACT: Self = Self { step: TimeDelta::zero(), jobs_at_once: 1 };
+    pub const EXACT: Self = Self { step: TimeDelta::zero(), jobs_at_once: 1, batches: false };
 
     /// Where the clock stops for a due date.
     pub(crate) fn stop(self, now: DateTime<Utc>, due: DateTime<Utc>) -> DateTime<Utc> {
@@ -69,7 +73,7 @@ impl Drop for Unrest<'_> {
 pub(crate) struct DueJob {
     pub(crate) id: String,
     pub(crate) kind: String,
-    payload: String,
+    pub(crate) payload: String,
 }
 
 impl Sandbox {
@@ -96,7 +100,7 @@ impl Sandbox {
     /// Those of [`Sandbox::advance_to`].
     pub async fn advance_at(&self, to: DateTime<Utc>, pace: Pace) -> anyhow::Result<Vec<Event>> {
         ensure!(to >= self.now(), "a sandbox's clock does not go back");
-        self.run_to_rest(|_| pace.jobs_at_once).await?;
+        self.run_to_rest(pace, |_| pace.jobs_at_once).await?;
         let mut extra_stops = 0;
         loop {
             let stored = due_dates::next(&self.pool, self.now()).await?;
@@ -109,7 +113,7 @@ impl Sandbox {
             let next = next.map(|next| pace.stop(self.now(), next)).filter(|next| *next < to);
             self.clock.set(next.unwrap_or(to));
             self.scheduler.tick_once().await?;
-            self.run_to_rest(|_| pace.jobs_at_once).await?;
+            self.run_to_rest(pace, |_| pace.jobs_at_once).await?;
             if next.is_none() {
                 break;
             }
@@ -124,34 +128,41 @@ impl Sandbox {
     ///
     /// The database failed, or jobs do not come to an end.
     pub async fn run_due(&self) -> anyhow::Result<Vec<Event>> {
-        self.run_to_rest(|_| 1).await?;
+        self.run_to_rest(Pace::EXACT, |_| 1).await?;
         Ok(std::mem::take(&mut *self.events.lock().await))
     }
 
     /// Runs jobs until none is due and the simulators have nothing to send. `jobs_at_once` says how many of the due jobs run
-    /// at the same time.
-    pub(crate) async fn run_to_rest(&self, jobs_at_once: impl Fn(usize) -> usize) -> anyhow::Result<()> {
+    /// at the same time, instead of the pace.
+    pub(crate) async fn run_to_rest(
+        &self,
+        pace: Pace,
+        jobs_at_once: impl Fn(usize) -> usize,
+    ) -> anyhow::Result<()> {
         let mut unrest = Unrest { has_crashed: &self.has_crashed, is_over: false };
         let (mut ran, mut resumed) = (0, BTreeSet::new());
         loop {
             self.wait_for_simulators().await?;
             self.rescue_after_crash().await?;
-            let due = self.due_jobs().await?;
+            let mut conn = self.pool.acquire().await?;
+            let due = self.due_jobs(&mut conn).await?;
             if due.is_empty() {
-                let ready = self.list_ready_deliveries().await?;
+                let ready = self.list_ready_deliveries(&mut conn).await?;
                 // Those that wait again although nothing runs have another reason, which only time ends.
                 if ready.is_empty() || ready == resumed {
                     self.note_calls().await;
                     unrest.is_over = true;
                     return Ok(());
                 }
-                self.make_due(&ready).await?;
+                self.make_due(&mut conn, &ready).await?;
                 resumed = ready;
                 continue;
             }
-            let jobs_at_once = jobs_at_once(due.len());
-            if jobs_at_once > 1 {
-                ran += self.run_crowd(due, jobs_at_once).await?;
+            // The jobs need connections.
+            drop(conn);
+            let pace = Pace { jobs_at_once: jobs_at_once(due.len()), ..pace };
+            if pace.jobs_at_once > 1 {
+                ran += self.run_crowd(due, pace).await?;
             } else {
                 ran += due.len();
                 for job in due {
@@ -162,15 +173,18 @@ impl Sandbox {
         }
     }
 
-    pub(crate) async fn due_jobs(&self) -> Result<Vec<DueJob>, sqlx::Error> {
-        sqlx::query_as(
+    /// Reads some of the due jobs. Of what was enqueued before, nobody has to be told any more.
+    pub(crate) async fn due_jobs(&self, conn: &mut Conn) -> Result<Vec<DueJob>, sqlx::Error> {
+        let due = sqlx::query_as(
             "SELECT id, kind, CAST(payload AS CHAR) AS payload FROM jobs WHERE state = 'queued' AND run_at <= ?
              ORDER BY run_at, priority, id LIMIT ?",
         )
         .bind(self.now())
         .bind(JOBS_PER_READ)
-        .fetch_all(&self.pool)
-        .await
+        .fetch_all(conn)
+        .await?;
+        self.enqueued.take();
+        Ok(due)
     }
 
     async fn run_job(&self, job: DueJob) -> anyhow::Result<()> {
@@ -253,7 +267,7 @@ mod tests {
     fn a_coarse_pace_stops_at_the_first_step_that_is_not_before_the_due_date() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let now = at("2027-02-28T07:00:30Z");
-        let minute = Pace { step: TimeDelta::minutes(1), jobs_at_once: 4 };
+        let minute = Pace { step: TimeDelta::minutes(1), ..Pace::EXACT };
         for (due, exact, coarse) in [
             ("2027-02-28T07:00:30.000001Z", "2027-02-28T07:00:30.000001Z", "2027-02-28T07:01:30Z"),
             ("2027-02-28T07:01:30Z", "2027-02-28T07:01:30Z", "2027-02-28T07:01:30Z"),

@@ -26,7 +26,8 @@ impl Sandbox {
     /// number of steps, this point does not depend on how quick the machine is. Another worker takes the job when the lease is
     /// over. Fails if no job of this kind is due, or if the job ends first.
     pub async fn crash_when(&self, kind: &str, happened: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let job = self.due_jobs().await?.into_iter().find(|job| job.kind == kind);
+        let due = self.due_jobs(&mut *self.pool.acquire().await?).await?;
+        let job = due.into_iter().find(|job| job.kind == kind);
         let job = job.with_context(|| format!("no {kind} is due"))?;
         tokio::select! {
             result = self.executor.execute(job.id.parse()?) => bail!("{kind} ended first: {result:?}"),

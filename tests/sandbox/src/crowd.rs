@@ -1,12 +1,15 @@
 //! Jobs of a crowd, which run as in a worker under load: several at the same time, claimed and ended in groups.
 //!
-//! What they enqueue begins as soon as there is room for it: a chain of jobs does not wait for those of others.
+//! What they enqueue is told by the outbox, and begins as soon as there is room for it: a chain of jobs does not wait for those of
+//! others. At a pace of batches it waits until most of what runs has ended, so that several chains go on together: their
+//! deliveries share statements.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 
 use flysk_domain::id::JobId;
+use flysk_queue::EnqueuedJob;
 use flysk_queue::executor::ClaimedJob;
 use flysk_store::jobs::Claim;
 use futures::future::{Fuse, FusedFuture as _};
@@ -14,12 +17,15 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::advance::{DueJob, MAX_JOBS_PER_STOP};
+use crate::advance::{DueJob, MAX_JOBS_PER_STOP, Pace};
 use crate::crash::Crash;
 use crate::sandbox::Sandbox;
 
 /// Jobs in progress for each that may run: claimed before they can start, or run while their ends are being written.
 const IN_PROGRESS_PER_RUN: usize = 4;
+/// In batches these begin when nothing else is left. The bank tells of a charge before it answers, and the job of the charge, which
+/// waits for the answer, cancels the jobs of what the bank has told.
+const LAST_KIND: &str = "billing.apply_tbank_notification";
 
 /// A job that runs when it has a permit.
 struct NextJob {
@@ -31,48 +37,64 @@ struct NextJob {
     claimed: Option<ClaimedJob>,
 }
 
+impl From<EnqueuedJob> for DueJob {
+    fn from(EnqueuedJob { id, kind, payload }: EnqueuedJob) -> Self {
+        Self { id: id.to_string(), kind: kind.to_owned(), payload: payload.to_string() }
+    }
+}
+
+impl Pace {
+    /// Whether jobs that wait begin while others run.
+    const fn begins(self, waiting: usize, running: usize) -> bool {
+        waiting > 0 && (!self.batches || running <= waiting / 2)
+    }
+
+    /// Those of the due jobs that begin first.
+    fn first(self, due: Vec<DueJob>) -> VecDeque<DueJob> {
+        if !self.batches {
+            return due.into();
+        }
+        let (last, first): (VecDeque<_>, VecDeque<_>) =
+            due.into_iter().partition(|job| job.kind == LAST_KIND);
+        if first.is_empty() { last } else { first }
+    }
+
+    /// Whether a job that was enqueued meanwhile begins with what is read when nothing else is left.
+    fn leaves(self, job: &EnqueuedJob) -> bool {
+        self.batches && job.kind == LAST_KIND
+    }
+}
+
 impl Sandbox {
-    /// Runs the jobs `due` and those that become due meanwhile, `at_once` of them at the same time. Returns their number. Ends
-    /// early after a great many, which enqueue each other without end.
-    pub(crate) async fn run_crowd(&self, due: Vec<DueJob>, at_once: usize) -> anyhow::Result<usize> {
-        let permits = Arc::new(Semaphore::new(at_once));
-        let (mut waiting, mut ran) = (VecDeque::from(due), 0);
-        let (mut running, mut started, mut ended) = (FuturesUnordered::new(), BTreeSet::new(), Vec::new());
-        // Polled beside the jobs: one of them may hold the connection that they need.
-        let mut reading = pin!(Fuse::terminated());
+    /// Runs the jobs `due` and those that are enqueued meanwhile, several at the same time. Returns their number. What became due in
+    /// another way is not among them. Ends early after a great many, which enqueue each other without end.
+    pub(crate) async fn run_crowd(&self, due: Vec<DueJob>, pace: Pace) -> anyhow::Result<usize> {
+        let permits = Arc::new(Semaphore::new(pace.jobs_at_once));
+        let (mut waiting, mut ran) = (pace.first(due), 0);
+        let mut running = FuturesUnordered::new();
+        // Polled beside the jobs: one of them may hold the connection that it needs.
         let mut claiming = pin!(Fuse::terminated());
         loop {
-            let room = (at_once * IN_PROGRESS_PER_RUN).saturating_sub(running.len());
-            if claiming.is_terminated() && room > 0 && !waiting.is_empty() {
+            let enqueued = self.enqueued.take().into_iter().filter(|job| !pace.leaves(job));
+            waiting.extend(enqueued.map(DueJob::from));
+            let room = (pace.jobs_at_once * IN_PROGRESS_PER_RUN).saturating_sub(running.len());
+            let begins = room > 0 && ran < MAX_JOBS_PER_STOP && pace.begins(waiting.len(), running.len());
+            if begins && claiming.is_terminated() {
                 let group: Vec<DueJob> = waiting.drain(..room.min(waiting.len())).collect();
-                started.extend(group.iter().map(|job| job.id.clone()));
                 claiming.set(self.claim_group(group, &permits).fuse());
             }
-            let is_read = waiting.is_empty() && claiming.is_terminated() && !ended.is_empty();
-            if is_read && reading.is_terminated() && ran < MAX_JOBS_PER_STOP {
-                // One that ends while they are read is not read again.
-                for id in ended.drain(..) {
-                    started.remove(&id);
-                }
-                reading.set(self.due_jobs().fuse());
-            }
-            if running.is_empty() && reading.is_terminated() && claiming.is_terminated() {
+            if running.is_empty() && claiming.is_terminated() {
                 return Ok(ran);
             }
             tokio::select! {
-                Some((id, result)) = running.next() => {
+                Some(result) = running.next() => {
                     result?;
                     ran += 1;
-                    ended.push(id);
                 }
                 group = claiming.as_mut() => {
                     for next in group? {
-                        let permits = Arc::clone(&permits);
-                        running.push(async move { (next.job.id.clone(), self.run_next(next, permits).await) });
+                        running.push(self.run_next(next, Arc::clone(&permits)));
                     }
-                }
-                due = reading.as_mut() => {
-                    waiting.extend(due?.into_iter().filter(|job| !started.contains(&job.id)));
                 }
             }
         }
@@ -94,6 +116,10 @@ impl Sandbox {
         let wanted = next.iter().filter(|next| next.crash.is_none());
         let wanted: Vec<Claim> =
             wanted.map(|next| Claim { job: next.id, starts_now: next.permit.is_some() }).collect();
+        // Alone it needs fewer statements.
+        if wanted.len() < 2 {
+            return Ok(next);
+        }
         let claimed = self.executor.claim_many(&wanted).await?;
         let mut claimed: BTreeMap<JobId, ClaimedJob> =
             claimed.into_iter().map(|job| (job.id(), job)).collect();
@@ -114,5 +140,34 @@ impl Sandbox {
             None => self.execute(id, crash).await?,
         };
         self.note_job(job, result).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(kind: &str) -> DueJob {
+        DueJob { id: String::new(), kind: kind.to_owned(), payload: String::new() }
+    }
+
+    #[test]
+    fn a_batch_begins_when_most_of_the_last_one_has_ended() {
+        let batches = Pace { batches: true, ..Pace::EXACT };
+        let begins = [(0, 0), (1, 0), (1, 1), (3, 1), (3, 2), (4, 2)];
+        let begins = begins.map(|(waiting, running)| batches.begins(waiting, running));
+        assert_eq!(begins, [false, true, false, true, false, true]);
+        assert!(Pace::EXACT.begins(1, 7) && !Pace::EXACT.begins(0, 0));
+    }
+
+    #[test]
+    fn in_batches_what_others_may_cancel_begins_last() {
+        let batches = Pace { batches: true, ..Pace::EXACT };
+        let kinds = |pace: Pace, due: &[&str]| -> Vec<String> {
+            pace.first(due.iter().copied().map(job).collect()).into_iter().map(|job| job.kind).collect()
+        };
+        assert_eq!(kinds(batches, &["a", LAST_KIND, "b"]), ["a", "b"]);
+        assert_eq!(kinds(batches, &[LAST_KIND]), [LAST_KIND]);
+        assert_eq!(kinds(Pace::EXACT, &[LAST_KIND, "a"]), [LAST_KIND, "a"]);
     }
 }

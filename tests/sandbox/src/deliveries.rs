@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flysk_domain::id::JobId;
-use flysk_store::jobs;
+use flysk_store::{Conn, jobs};
 
 use crate::sandbox::Sandbox;
 
@@ -22,20 +22,19 @@ impl Sandbox {
     /// A delivery looks again after some seconds if the event before it is still being sent, or if its endpoint is busy. The end of the
     /// event before makes it due, unless the event was recorded at that moment; and a busy endpoint is free after some seconds of real
     /// time, in which a clock that stands does not move.
-    pub(crate) async fn list_ready_deliveries(&self) -> anyhow::Result<BTreeSet<JobId>> {
+    pub(crate) async fn list_ready_deliveries(&self, conn: &mut Conn) -> anyhow::Result<BTreeSet<JobId>> {
         if !self.clock.is_frozen() {
             return Ok(BTreeSet::new());
         }
         let now = self.now();
-        let ready: Vec<String> = sqlx::query_scalar(READY).bind(now).bind(now).fetch_all(&self.pool).await?;
+        let ready: Vec<String> = sqlx::query_scalar(READY).bind(now).bind(now).fetch_all(conn).await?;
         ready.iter().map(|id| Ok(id.parse()?)).collect()
     }
 
     /// Makes jobs that wait due now.
-    pub(crate) async fn make_due(&self, waiting: &BTreeSet<JobId>) -> anyhow::Result<()> {
-        let mut conn = self.pool.acquire().await?;
+    pub(crate) async fn make_due(&self, conn: &mut Conn, waiting: &BTreeSet<JobId>) -> anyhow::Result<()> {
         for id in waiting {
-            jobs::reschedule(&mut conn, *id, self.now()).await?;
+            jobs::reschedule(conn, *id, self.now()).await?;
         }
         Ok(())
     }

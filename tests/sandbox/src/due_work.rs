@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use flysk_store::Pool;
+use flysk_store::Conn;
 
 /// Age at which an idle pair of tokens is renewed, well before amoCRM ends it (three months). Pairs whose access token has
 /// expired are renewed on demand, by the request that needs them.
@@ -92,12 +92,12 @@ struct Row {
 }
 
 /// Reads what is due at `now` and next.
-pub(crate) async fn read(pool: &Pool, now: DateTime<Utc>) -> Result<Vec<Due>, sqlx::Error> {
+pub(crate) async fn read(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<Due>, sqlx::Error> {
     let mut query = sqlx::query_as(STATEMENT.as_str());
     for source in &SOURCES {
         query = query.bind(now - source.delay).bind(now - source.delay);
     }
-    let rows: Vec<Row> = query.fetch_all(pool).await?;
+    let rows: Vec<Row> = query.fetch_all(conn).await?;
     let due = rows.into_iter().filter_map(|row| {
         let number = usize::try_from(row.source).ok()?;
         let source = SOURCES.get(number)?;
@@ -113,9 +113,9 @@ pub(crate) async fn read(pool: &Pool, now: DateTime<Utc>) -> Result<Vec<Due>, sq
 }
 
 /// Whether customers of a running campaign may have to be told of a new price, which no date says.
-pub(crate) async fn has_price_campaign(pool: &Pool) -> Result<bool, sqlx::Error> {
+pub(crate) async fn has_price_campaign(conn: &mut Conn) -> Result<bool, sqlx::Error> {
     let running: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM price_campaigns WHERE running_slot = 1")
-        .fetch_one(pool)
+        .fetch_one(conn)
         .await?;
     Ok(running > 0)
 }

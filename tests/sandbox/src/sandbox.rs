@@ -12,7 +12,7 @@ use flysk_domain::Clock;
 use flysk_queue::cron::Scheduler;
 use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::limits::RateLimiter;
-use flysk_queue::{EphemeralQueue, Outbox, RedisKeys, connect_redis};
+use flysk_queue::{EnqueuedJobs, EphemeralQueue, Outbox, RedisKeys, connect_redis};
 use flysk_simulators::amocrm::{self, Amocrm, Behaviour};
 use flysk_simulators::tbank::{self, TBank};
 use flysk_simulators::{Control, Running, SimClock};
@@ -80,6 +80,10 @@ pub struct Sandbox {
     pub(crate) scheduler: Scheduler,
     /// The entries of the schedule, one by one.
     pub(crate) ticks: Ticks,
+    /// Due jobs that were enqueued since the due jobs were read.
+    pub(crate) enqueued: EnqueuedJobs,
+    /// Whether so many accounts are installed that they are a crowd, once that was seen.
+    pub(crate) is_crowd: AtomicBool,
     /// What happened since the last answer of [`Sandbox::advance`].
     pub(crate) events: tokio::sync::Mutex<Vec<Event>>,
     /// Numbers of the next calls of amoCRM and of the bank that were not noted.
@@ -134,7 +138,9 @@ impl Sandbox {
             Addresses { amocrm: &amocrm.url, bank: &bank.url, api: &public_url, redis: &options.redis_url };
         let variables = variables(&addresses, &options.variables, clock.is_frozen());
         let env = environment(&variables);
-        let outbox = Outbox::new(options.pool.clone(), None, Arc::new(clock.clone()));
+        let enqueued = EnqueuedJobs::default();
+        let outbox =
+            Outbox::new(options.pool.clone(), None, Arc::new(clock.clone())).telling(enqueued.clone());
         let executor = executor(&env, &outbox).await?;
         let redis = connect_redis(&options.redis_url).await?;
         let deps = Deps::new(ApiConfig::from_env(&env)?, outbox.clone(), redis)?;
@@ -148,6 +154,8 @@ impl Sandbox {
             executor,
             pool: options.pool,
             variables,
+            enqueued,
+            is_crowd: AtomicBool::new(false),
             events: tokio::sync::Mutex::default(),
             seen: [AtomicU64::new(0), AtomicU64::new(0)],
             crashes: Mutex::default(),

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::atomic::Ordering;
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
@@ -81,16 +82,21 @@ impl Sandbox {
     pub(crate) async fn rest(&self, pace: Pace) -> anyhow::Result<()> {
         let is_crowd = pace.jobs_at_once > 1 && self.has_crowd().await?;
         let at_once = |due| if is_crowd || due >= MIN_JOBS_AT_ONCE { pace.jobs_at_once } else { 1 };
-        self.run_to_rest(at_once).await
+        self.run_to_rest(pace, at_once).await
     }
 
     async fn has_crowd(&self) -> Result<bool, sqlx::Error> {
+        if self.is_crowd.load(Ordering::SeqCst) {
+            return Ok(true);
+        }
         let installs: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM (SELECT id FROM installs LIMIT ?) AS some")
                 .bind(MIN_CROWD_INSTALLS)
                 .fetch_one(&self.pool)
                 .await?;
-        Ok(installs == MIN_CROWD_INSTALLS)
+        let is_crowd = installs == MIN_CROWD_INSTALLS;
+        self.is_crowd.store(is_crowd, Ordering::SeqCst);
+        Ok(is_crowd)
     }
 
     /// What happened to jobs and at outside services since the last call.
@@ -126,7 +132,10 @@ impl Walk<'_> {
     /// Sets the clock to the next stop and enqueues the ticks that have work there.
     async fn move_on(&mut self) -> anyhow::Result<()> {
         let (sandbox, now) = (self.sandbox, self.sandbox.now());
-        let due = due_work::read(&sandbox.pool, now).await?;
+        let mut conn = sandbox.pool.acquire().await?;
+        let due = due_work::read(&mut conn, now).await?;
+        let has_campaign = due_work::has_price_campaign(&mut conn).await?;
+        drop(conn);
         let Some(stop) = self.next_stop(&due, now).filter(|stop| *stop < self.to) else {
             sandbox.set_clock(self.to);
             sandbox.scheduler.tick_once().await?;
@@ -134,10 +143,15 @@ impl Walk<'_> {
             return Ok(());
         };
         sandbox.set_clock(stop);
-        self.run_ticks(&due, stop).await
+        self.run_ticks(&due, has_campaign, stop).await
     }
 
-    async fn run_ticks(&mut self, due: &[Due], stop: DateTime<Utc>) -> anyhow::Result<()> {
+    async fn run_ticks(
+        &mut self,
+        due: &[Due],
+        has_campaign: bool,
+        stop: DateTime<Utc>,
+    ) -> anyhow::Result<()> {
         let mut ran = BTreeMap::new();
         for due in due {
             let has_come = due.overdue.is_some() || due.ahead.is_some_and(|at| at <= stop);
@@ -149,9 +163,7 @@ impl Walk<'_> {
                 self.count_tick(due);
             }
         }
-        if ran.get("billing.subscriptions_due") == Some(&true)
-            && due_work::has_price_campaign(&self.sandbox.pool).await?
-        {
+        if has_campaign && ran.get("billing.subscriptions_due") == Some(&true) {
             self.sandbox.ticks.run(PRICE_TICK).await?;
         }
         Ok(())

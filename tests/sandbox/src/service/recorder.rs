@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_simulators::tbank::Change;
-use flysk_store::Pool;
+use flysk_store::Conn;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -126,14 +126,14 @@ impl Recorder {
     ) -> anyhow::Result<()> {
         let mut marks = self.0.lock().await;
         let now = sandbox.now();
-        let pool = &sandbox.pool;
-        let mut found = marks.bank(sandbox).await?;
-        found.extend(marks.actions(pool).await?);
-        found.extend(marks.invoices(pool).await?);
-        found.extend(marks.transactions(pool).await?);
+        let mut conn = sandbox.pool.acquire().await?;
+        let mut found = marks.bank(&mut conn, sandbox).await?;
+        found.extend(marks.actions(&mut conn).await?);
+        found.extend(marks.invoices(&mut conn).await?);
+        found.extend(marks.transactions(&mut conn).await?);
         let mut then = marks.webhooks(sandbox);
         then.extend(marks.letters(outside));
-        then.extend(marks.failed_jobs(pool, journal).await?);
+        then.extend(marks.failed_jobs(&mut conn, journal).await?);
         marks.looked_at = now;
         journal.add(found, then);
         Ok(())
@@ -146,28 +146,30 @@ impl Marks {
         self.looked_at - REREAD_TIME
     }
 
-    async fn bank(&mut self, sandbox: &Sandbox) -> anyhow::Result<Found> {
+    async fn bank(&mut self, conn: &mut Conn, sandbox: &Sandbox) -> anyhow::Result<Found> {
         let changes = sandbox.bank.state.changes_from(self.changes);
         self.changes += changes.len();
-        let mut found = Vec::new();
-        for change in changes {
-            if change.status == AUTHORIZED {
-                continue;
-            }
-            let account_id = account_of(&sandbox.pool, &change).await?;
+        let told: Vec<Change> = changes.into_iter().filter(|change| change.status != AUTHORIZED).collect();
+        let accounts = accounts_of_invoices(conn, &told).await?;
+        let mut found = Vec::with_capacity(told.len());
+        for change in told {
+            let account_id = match accounts.get(&change.order_id) {
+                Some(account_id) => Some(*account_id),
+                None => account_of_purchase(conn, &change).await?,
+            };
             found.push((change.at, payment(change, account_id)));
         }
         Ok(found)
     }
 
-    async fn actions(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+    async fn actions(&mut self, conn: &mut Conn) -> anyhow::Result<Found> {
         let rows: Vec<ActionRow> = sqlx::query_as(
             "SELECT a.id, s.account_id, a.subscription_id, a.actor, a.action, a.reason, a.invoice_id, a.details, a.acted_at
              FROM subscription_actions a JOIN subscriptions s ON s.id = a.subscription_id
              WHERE a.id > ? ORDER BY a.id",
         )
         .bind(self.actions.bound())
-        .fetch_all(pool)
+        .fetch_all(conn)
         .await?;
         let mut found = Vec::new();
         for row in rows {
@@ -191,14 +193,14 @@ impl Marks {
         Ok(found)
     }
 
-    async fn invoices(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+    async fn invoices(&mut self, conn: &mut Conn) -> anyhow::Result<Found> {
         let rows: Vec<InvoiceRow> = sqlx::query_as(
             "SELECT v.id, i.account_id, v.kind, v.state, v.title, v.total_kopecks, v.refunded_kopecks, v.updated_at
              FROM subscription_invoices v JOIN installs i ON i.id = v.install_id
              WHERE v.updated_at >= ? ORDER BY v.updated_at, v.id",
         )
         .bind(self.changed_since())
-        .fetch_all(pool)
+        .fetch_all(conn)
         .await?;
         let mut found = Vec::new();
         for row in rows {
@@ -219,7 +221,7 @@ impl Marks {
         Ok(found)
     }
 
-    async fn transactions(&mut self, pool: &Pool) -> anyhow::Result<Found> {
+    async fn transactions(&mut self, conn: &mut Conn) -> anyhow::Result<Found> {
         let rows: Vec<TransactionRow> = sqlx::query_as(
             "SELECT t.id, i.account_id, t.kind, t.reference, t.created_at,
                 CAST(COALESCE((SELECT SUM(e.amount_micro) FROM ledger_entries e
@@ -230,7 +232,7 @@ impl Marks {
              WHERE t.id > ? ORDER BY t.id",
         )
         .bind(self.transactions.bound())
-        .fetch_all(pool)
+        .fetch_all(conn)
         .await?;
         let mut found = Vec::new();
         for row in rows {
@@ -276,13 +278,13 @@ impl Marks {
         told.collect()
     }
 
-    async fn failed_jobs(&mut self, pool: &Pool, journal: &Journal) -> anyhow::Result<Found> {
+    async fn failed_jobs(&mut self, conn: &mut Conn, journal: &Journal) -> anyhow::Result<Found> {
         let rows: Vec<FailedRow> = sqlx::query_as(
             "SELECT id, kind, dedup_key, last_error, finished_at FROM jobs
              WHERE state = 'dead' AND finished_at >= ? ORDER BY finished_at, id",
         )
         .bind(self.changed_since())
-        .fetch_all(pool)
+        .fetch_all(conn)
         .await?;
         let mut found = Vec::new();
         for row in rows {
@@ -303,18 +305,35 @@ fn reason_of(row: &FailedRow, journal: &Journal) -> String {
     PROXY_ANSWERS.iter().fold(reason, |reason, answer| reason.replace(answer, &why))
 }
 
-/// The account whose payment it is: of an invoice, or of a purchase of Flycoins.
-async fn account_of(pool: &Pool, change: &Change) -> Result<Option<u64>, sqlx::Error> {
+/// The accounts of those payments that are of invoices, by the number of the order.
+async fn accounts_of_invoices(
+    conn: &mut Conn,
+    changes: &[Change],
+) -> Result<HashMap<String, u64>, sqlx::Error> {
+    let Some(last) = changes.last() else { return Ok(HashMap::new()) };
+    let mut query = sqlx::QueryBuilder::<sqlx::MySql>::new(
+        "SELECT p.id, i.account_id FROM invoice_payments p JOIN installs i ON i.id = p.install_id WHERE p.id IN (",
+    );
+    let mut orders = query.separated(", ");
+    // In few lengths: a connection keeps the text of each statement.
+    let filled_up = std::iter::repeat_n(last, changes.len().next_power_of_two() - changes.len());
+    for change in changes.iter().chain(filled_up) {
+        orders.push_bind(change.order_id.clone());
+    }
+    query.push(")");
+    let accounts: Vec<(String, u64)> = query.build_query_as().fetch_all(conn).await?;
+    Ok(accounts.into_iter().collect())
+}
+
+/// The account whose purchase of Flycoins was paid.
+async fn account_of_purchase(conn: &mut Conn, change: &Change) -> Result<Option<u64>, sqlx::Error> {
     sqlx::query_scalar(
-        "SELECT i.account_id FROM invoice_payments p JOIN installs i ON i.id = p.install_id WHERE p.id = ?
-         UNION ALL
-         SELECT i.account_id FROM coin_purchases c JOIN wallets w ON w.id = c.wallet_id
+        "SELECT i.account_id FROM coin_purchases c JOIN wallets w ON w.id = c.wallet_id
              JOIN installs i ON i.id = w.install_id WHERE c.terminal_key = ? AND c.order_id = ?",
     )
-    .bind(&change.order_id)
     .bind(&change.terminal)
     .bind(&change.order_id)
-    .fetch_optional(pool)
+    .fetch_optional(conn)
     .await
 }
 

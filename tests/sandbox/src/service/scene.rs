@@ -27,8 +27,8 @@ use crate::sandbox::{Options, Sandbox, SandboxContext};
 
 /// Path below which the bank's form is shown at the address of the API.
 pub(super) const BANK_PATH: &str = "/_sandbox/bank";
-/// Every due date; jobs of a crowd run several at a time.
-const PACE: Pace = Pace { step: TimeDelta::zero(), jobs_at_once: 8 };
+/// Every due date; jobs of a crowd run several at a time, in batches.
+const PACE: Pace = Pace { step: TimeDelta::zero(), jobs_at_once: 8, batches: true };
 /// Time that a request waits for another one's jobs while the backend has an event of theirs. A backend that asks for something
 /// before it answers would otherwise wait for itself.
 const MAX_WAIT_FOR_BACKEND: Duration = Duration::from_secs(2);

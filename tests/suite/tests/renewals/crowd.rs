@@ -16,7 +16,7 @@ use sqlx::MySqlPool;
 use super::harness::{GOOD_CARD, TestSubscriber};
 
 /// Stops of the clock, and jobs at the same time.
-const PACE: Pace = Pace { step: TimeDelta::minutes(1), jobs_at_once: 4 };
+const PACE: Pace = Pace { step: TimeDelta::minutes(1), jobs_at_once: 4, batches: false };
 /// Accounts of copies are numbered from here.
 const FIRST_ACCOUNT: u64 = 900_000_000;
 /// Time after a charge in which the subscription is extended, if the bank has not declined it first.

@@ -7,6 +7,7 @@
     reason = "a failing test panics with the reason"
 )]
 
+mod batches;
 mod cards;
 mod closing_receipts;
 mod crashes;
