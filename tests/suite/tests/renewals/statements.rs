@@ -7,7 +7,7 @@ use std::time::Duration;
 use flysk_domain::id::JobId;
 use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_jobs::platform::billing::ApplyTbankNotification;
-use flysk_jobs::platform::subscriptions::ChargeInvoice;
+use flysk_jobs::platform::subscriptions::{ChargeInvoice, SubscriptionsDue};
 use flysk_queue::executor::ExecutionResult;
 use flysk_queue::{Job as _, JobOutcome};
 use flysk_simulators::tbank::{Behaviour, Forged};
@@ -180,4 +180,18 @@ async fn a_notification_that_tells_nothing_new_takes_no_transaction(pool: MySqlP
         .unwrap();
     assert_eq!(note.as_deref(), Some("ignored"));
     subscriber.assert_sound().await;
+}
+
+/// It reads whether something is due, and ends.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_tick_at_which_nothing_is_due_takes_two_statements(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let mut unit = subscriber.begin().await;
+    let tick = unit.enqueue(&SubscriptionsDue {}).await.unwrap();
+    unit.commit().await.unwrap();
+    let log = Log::default();
+    let listening = log.listen();
+    let made = statements_of(&subscriber, &log, tick.expect("no other tick waits")).await;
+    drop(listening);
+    assert_eq!(made.len(), 2, "{made:#?}");
 }

@@ -1,15 +1,17 @@
 //! Performs `billing.subscriptions_due`. Harmless when run twice: what is already waiting is not enqueued again, and each
 //! job decides under the subscription's lock whether anything is due.
 //!
-//! The parts are independent and run at the same time: a failure of one is logged, and the others go on.
+//! One statement tells the parts of which something is due. They are independent and run at the same time: a failure of one is
+//! logged, and the others go on.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_jobs::platform::subscriptions::{
     AdvanceSubscription, ChargeInvoice, QueryInvoicePayment, SendClosingReceipt, SubscriptionsDue,
 };
-use flysk_queue::{Job, JobContext, JobError, JobHandler, JobOutcome, JobResult};
+use flysk_queue::{Job, JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_services::subscriptions;
 use flysk_store::platform::invoice_payments;
+use flysk_store::platform::subscriptions::{DueParts, find_due_parts};
 
 use crate::App;
 
@@ -21,7 +23,9 @@ const LOST_JOB_DELAY: TimeDelta = TimeDelta::minutes(5);
 
 impl JobHandler<App> for SubscriptionsDue {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
-        let tick = Tick { run, app, now: run.now() };
+        let now = run.now();
+        let due = find_due_parts(&mut *run.pool().acquire().await?, now).await?;
+        let tick = Tick { run, app, now, due };
         let (steps, charges, questions, receipts, overdue) = tokio::join!(
             tick.enqueue_steps(),
             tick.enqueue_charges(),
@@ -52,27 +56,35 @@ struct Tick<'a> {
     run: &'a JobContext,
     app: &'a App,
     now: DateTime<Utc>,
+    due: DueParts,
 }
 
 impl Tick<'_> {
     async fn enqueue_steps(&self) -> Result<(), JobError> {
-        let mut conn = self.run.pool().acquire().await?;
-        let due = subscriptions::find_due(&mut conn, self.now, MAX_JOBS_PER_RUN).await?;
-        drop(conn);
+        if !self.due.steps {
+            return Ok(());
+        }
+        let mut unit = self.run.begin().await?;
+        let due = subscriptions::find_due(&mut unit, self.now, MAX_JOBS_PER_RUN).await?;
         let jobs: Vec<_> =
             due.into_iter().map(|subscription_id| AdvanceSubscription { subscription_id }).collect();
-        self.enqueue_all(&jobs).await
+        self.enqueue_all(unit, &jobs).await
     }
 
     async fn enqueue_charges(&self) -> Result<(), JobError> {
-        let mut conn = self.run.pool().acquire().await?;
-        let due = subscriptions::find_chargeable(&mut conn, self.now, MAX_JOBS_PER_RUN).await?;
-        drop(conn);
+        if !self.due.charges {
+            return Ok(());
+        }
+        let mut unit = self.run.begin().await?;
+        let due = subscriptions::find_chargeable(&mut unit, self.now, MAX_JOBS_PER_RUN).await?;
         let jobs: Vec<_> = due.into_iter().map(|invoice_id| ChargeInvoice { invoice_id }).collect();
-        self.enqueue_all(&jobs).await
+        self.enqueue_all(unit, &jobs).await
     }
 
     async fn enqueue_questions(&self) -> Result<(), JobError> {
+        if !self.due.questions {
+            return Ok(());
+        }
         let again_at = self.now + LOST_JOB_DELAY;
         for _ in 0..MAX_JOBS_PER_RUN / JOBS_PER_TRANSACTION {
             let mut unit = self.run.begin().await?;
@@ -91,6 +103,9 @@ impl Tick<'_> {
     }
 
     async fn enqueue_receipts(&self) -> Result<(), JobError> {
+        if !self.due.receipts {
+            return Ok(());
+        }
         let again_at = self.now + LOST_JOB_DELAY;
         for _ in 0..MAX_JOBS_PER_RUN / JOBS_PER_TRANSACTION {
             let mut unit = self.run.begin().await?;
@@ -109,13 +124,20 @@ impl Tick<'_> {
     }
 
     async fn expire_overdue(&self) -> Result<(), JobError> {
+        if !self.due.overdue {
+            return Ok(());
+        }
         let (outbox, trace) = (&self.app.outbox, self.run.trace());
         subscriptions::expire_overdue_invoices(outbox, trace, MAX_JOBS_PER_RUN).await?;
         Ok(())
     }
 
-    async fn enqueue_all<J: Job>(&self, jobs: &[J]) -> Result<(), JobError> {
-        for some in jobs.chunks(JOBS_PER_TRANSACTION as usize) {
+    /// Enqueues jobs, some in each transaction: the first ones in that in which they were found.
+    async fn enqueue_all<J: Job>(&self, mut unit: UnitOfWork, jobs: &[J]) -> Result<(), JobError> {
+        let mut parts = jobs.chunks(JOBS_PER_TRANSACTION as usize);
+        unit.enqueue_all(parts.next().unwrap_or_default()).await?;
+        unit.commit().await?;
+        for some in parts {
             let mut unit = self.run.begin().await?;
             unit.enqueue_all(some).await?;
             unit.commit().await?;

@@ -6,6 +6,7 @@
 mod campaigns;
 mod charge_basis;
 mod consents;
+mod due_parts;
 mod invariants;
 mod invoice_writes;
 mod invoices;
@@ -25,6 +26,7 @@ pub use campaigns::{
 };
 pub use charge_basis::{ChargeBasis, LinkedCard, lock_charge_basis};
 pub use consents::{Consent, bind_consent, insert_consent, list_consents, revoke_consents};
+pub use due_parts::{DueParts, find_due_parts};
 pub use invariants::{SUBSCRIPTION_RULES, SubscriptionViolation, verify_subscriptions};
 pub use invoice_writes::{
     NewInvoice, add_refunded, free_period, insert_invoice, list_sealed_contacts, mark_invoice_paid,
