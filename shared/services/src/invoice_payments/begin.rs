@@ -155,7 +155,8 @@ pub async fn begin_charge_of(
     }
     let card = card.filter(|card| {
         let (terminal, is_vendors) = (&card.terminal_key, card.is_at_vendors_terminal);
-        !row.subscription.needs_person && is_chargeable_by(seller, terminal, is_vendors, card.install_status)
+        let own = seller.terminal_key.as_deref();
+        !row.subscription.needs_person && is_chargeable_by(own, terminal, is_vendors, card.install_status)
     });
     let Some(card) = card else {
         leave_to_payer(unit, clock, &locked).await?;
@@ -242,7 +243,8 @@ async fn card_to_charge(
     let consented = store::lock_consented_card(unit, card, row.id).await?;
     let chargeable = consented.filter(|found| {
         let (terminal, is_vendors) = (&found.card.terminal_key, found.is_at_vendors_terminal);
-        is_chargeable_by(seller, terminal, is_vendors, found.install_status)
+        let own = seller.terminal_key.as_deref();
+        is_chargeable_by(own, terminal, is_vendors, found.install_status)
     });
     Ok(chargeable.map(|found| found.card))
 }

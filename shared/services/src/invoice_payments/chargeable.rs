@@ -2,11 +2,9 @@
 
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::subscriptions::InvoiceKind;
-use flysk_store::platform::installs;
-use flysk_store::platform::invoice_payments::{self as store, Card};
-use flysk_store::platform::subscriptions::{self, Invoice, Seller, SubscriptionRow};
-use flysk_store::platform::vendors;
-use flysk_store::{Conn, StoreError, StoreResult};
+use flysk_store::platform::invoice_payments::{self as store, Card, CardSeller, OfferedCard};
+use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
+use flysk_store::{Conn, StoreResult};
 
 /// The card for renewals of a subscription, if the seller of the next period can charge it today: the one of its open invoice, or
 /// of the widget. `None`: there is none, it was saved at another terminal, or the account has uninstalled the widget. Locks nothing:
@@ -30,40 +28,29 @@ pub(crate) async fn find_card_for(
     open: Option<&Invoice>,
 ) -> StoreResult<Option<Card>> {
     let Some(id) = row.card_id else { return Ok(None) };
-    let found = store::find_card(conn, id).await?.filter(|card| card.unlinked_at.is_none());
-    let Some(card) = found else { return Ok(None) };
     let seller = match open.filter(|open| open.kind == InvoiceKind::Renewal) {
-        Some(renewal) => vendors::find_vendor(conn, renewal.vendor_id).await?,
-        None => vendors::find_vendor_of_widget(conn, row.widget_id).await?,
+        Some(renewal) => CardSeller::Vendor(renewal.vendor_id),
+        None => CardSeller::OwnerOf(row.widget_id),
     };
-    let seller = seller.ok_or(StoreError::WrongState { what: "vendor" })?;
-    let install = installs::find(conn, card.install_id).await?;
-    if !is_installed(install.map(|install| install.status)) {
-        return Ok(None);
-    }
-    let at_sellers = match &seller.terminal_key {
-        Some(own) => *own == card.terminal_key,
-        // The seller is paid through the terminal of the environment, which no vendor has.
-        None => vendors::find_vendor_of_terminal(conn, &card.terminal_key).await?.is_none(),
-    };
-    Ok(at_sellers.then_some(card))
+    let Some(found) = store::find_offered_card(conn, id, seller).await? else { return Ok(None) };
+    let OfferedCard { card, install_status, is_at_vendors_terminal, sellers_terminal_key } = found;
+    let own = sellers_terminal_key.as_deref();
+    let is_chargeable = is_chargeable_by(own, &card.terminal_key, is_at_vendors_terminal, install_status);
+    Ok(is_chargeable.then_some(card))
 }
 
 /// Whether the seller can charge a card that is linked: it was saved at the seller's terminal, and its account has not uninstalled the
 /// widget. It was saved at another terminal if the widget was moved since, or the seller has got a terminal of its own.
 pub(super) fn is_chargeable_by(
-    seller: &Seller,
+    sellers_terminal: Option<&str>,
     terminal_key: &str,
     is_at_vendors_terminal: bool,
     install: Option<InstallStatus>,
 ) -> bool {
-    let at_sellers = match &seller.terminal_key {
+    let at_sellers = match sellers_terminal {
         Some(own) => own == terminal_key,
+        // The seller is paid through the terminal of the environment, which no vendor has.
         None => !is_at_vendors_terminal,
     };
-    at_sellers && is_installed(install)
-}
-
-fn is_installed(status: Option<InstallStatus>) -> bool {
-    status.is_some_and(|status| status != InstallStatus::Uninstalled)
+    at_sellers && install.is_some_and(|status| status != InstallStatus::Uninstalled)
 }

@@ -1,7 +1,7 @@
 //! Table `payment_cards`: saved cards.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::id::{CardId, InstallId, InvoicePaymentId, SubscriptionId};
+use flysk_domain::id::{CardId, InstallId, InvoicePaymentId, SubscriptionId, VendorId, WidgetId};
 use flysk_domain::platform::lifecycle::InstallStatus;
 
 use super::decode_text;
@@ -142,11 +142,24 @@ pub struct ConsentedCard {
 }
 
 #[derive(sqlx::FromRow)]
-struct ConsentedRow {
+struct DecidingRow {
     #[sqlx(flatten)]
     card: Row,
     status_of_install: Option<String>,
     is_at_vendors: bool,
+}
+
+impl TryFrom<DecidingRow> for ConsentedCard {
+    type Error = StoreError;
+
+    fn try_from(row: DecidingRow) -> Result<Self, StoreError> {
+        let status = row.status_of_install.as_deref().map(|text| decode_text("install status", text));
+        Ok(Self {
+            card: row.card.try_into()?,
+            install_status: status.transpose()?,
+            is_at_vendors_terminal: row.is_at_vendors,
+        })
+    }
 }
 
 /// Locks a linked card and a living consent to charge it for a subscription until the transaction ends: it is not unlinked and the
@@ -156,7 +169,7 @@ pub async fn lock_consented_card(
     id: CardId,
     subscription: SubscriptionId,
 ) -> StoreResult<Option<ConsentedCard>> {
-    let found: Option<ConsentedRow> = sqlx::query_as(
+    let found: Option<DecidingRow> = sqlx::query_as(
         "SELECT c.id, c.install_id, c.terminal_key, c.rebill_sealed, c.pan, c.linked_at, c.unlinked_at,
              (SELECT n.status FROM installs n WHERE n.id = c.install_id) AS status_of_install,
              EXISTS (SELECT 1 FROM vendors v WHERE v.terminal_key = c.terminal_key) AS is_at_vendors
@@ -168,12 +181,80 @@ pub async fn lock_consented_card(
     .bind(subscription.to_string())
     .fetch_optional(conn)
     .await?;
-    let Some(ConsentedRow { card, status_of_install, is_at_vendors }) = found else { return Ok(None) };
-    let status = status_of_install.as_deref().map(|text| decode_text("install status", text));
-    Ok(Some(ConsentedCard {
-        card: card.try_into()?,
-        install_status: status.transpose()?,
-        is_at_vendors_terminal: is_at_vendors,
+    found.map(TryInto::try_into).transpose()
+}
+
+/// Whose charge of a card is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardSeller {
+    /// This vendor.
+    Vendor(VendorId),
+    /// The vendor that the widget belongs to now.
+    OwnerOf(WidgetId),
+}
+
+/// A linked card, and what decides whether its seller can charge it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedCard {
+    /// The card.
+    pub card: Card,
+    /// Status of its install; `None` if that is gone.
+    pub install_status: Option<InstallStatus>,
+    /// Whether its terminal is a vendor's own.
+    pub is_at_vendors_terminal: bool,
+    /// Key of the seller's own terminal; `None` for the terminal of the environment.
+    pub sellers_terminal_key: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct OfferedRow {
+    #[sqlx(flatten)]
+    card: DecidingRow,
+    seller: Option<String>,
+    sellers_terminal: Option<String>,
+}
+
+const SELECT_OFFERED: &str =
+    "SELECT c.id, c.install_id, c.terminal_key, c.rebill_sealed, c.pan, c.linked_at, c.unlinked_at,
+         (SELECT n.status FROM installs n WHERE n.id = c.install_id) AS status_of_install,
+         EXISTS (SELECT 1 FROM vendors v WHERE v.terminal_key = c.terminal_key) AS is_at_vendors,
+         s.id AS seller, s.terminal_key AS sellers_terminal
+     FROM payment_cards c LEFT JOIN vendors s ON s.id = ";
+
+/// Reads a card with what decides whether a seller can charge it, without a lock; `None` if it is unlinked, or gone.
+pub async fn find_offered_card(
+    conn: &mut Conn,
+    id: CardId,
+    seller: CardSeller,
+) -> StoreResult<Option<OfferedCard>> {
+    let found: Option<OfferedRow> =
+        match seller {
+            CardSeller::Vendor(vendor) => {
+                sqlx::query_as(sql!(SELECT_OFFERED, "? WHERE c.id = ? AND c.unlinked_at IS NULL"))
+                    .bind(vendor.to_string())
+                    .bind(id.to_string())
+                    .fetch_optional(conn)
+                    .await?
+            }
+            CardSeller::OwnerOf(widget) => sqlx::query_as(sql!(
+                SELECT_OFFERED,
+                "(SELECT w.vendor_id FROM widgets w WHERE w.id = ?) WHERE c.id = ? AND c.unlinked_at IS NULL"
+            ))
+            .bind(widget.to_string())
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await?,
+        };
+    let Some(OfferedRow { card, seller, sellers_terminal }) = found else { return Ok(None) };
+    if seller.is_none() {
+        return Err(StoreError::WrongState { what: "vendor" });
+    }
+    let ConsentedCard { card, install_status, is_at_vendors_terminal } = ConsentedCard::try_from(card)?;
+    Ok(Some(OfferedCard {
+        card,
+        install_status,
+        is_at_vendors_terminal,
+        sellers_terminal_key: sellers_terminal,
     }))
 }
 

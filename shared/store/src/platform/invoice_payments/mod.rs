@@ -16,8 +16,8 @@ pub use attempts::{
     set_payment_id, set_query_at,
 };
 pub use cards::{
-    Card, ConsentedCard, NewCard, find_card, find_card_of_payment, insert_card, list_all_cards, list_cards,
-    lock_card, lock_consented_card, unlink_card,
+    Card, CardSeller, ConsentedCard, NewCard, OfferedCard, find_card, find_card_of_payment,
+    find_offered_card, insert_card, list_all_cards, list_cards, lock_card, lock_consented_card, unlink_card,
 };
 pub use invariants::{PAYMENT_RULES, verify_payments};
 pub use receipts::{
