@@ -8,9 +8,8 @@ use flysk_domain::platform::events::EventKind;
 use flysk_jobs::platform::lifecycle::{DeliverEvent, ORDER_RECHECK_DELAY};
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::events::{self, Event, EventState};
-use flysk_store::platform::installs::Install;
 use flysk_store::platform::widgets::Widget;
-use flysk_store::platform::{accounts, installs, widgets};
+use flysk_store::platform::{installs, widgets};
 use flysk_store::{JsonText, StoreError, StoreResult};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -87,18 +86,14 @@ pub async fn emit(
 ) -> StoreResult<Vec<EventId>> {
     let widget = widgets::find_of_install(unit, install).await?;
     let widget = widget.ok_or(StoreError::WrongState { what: "install" })?;
-    if !new.iter().any(|event| widget.receives(event.kind)) {
-        return Ok(Vec::new());
-    }
-    let install = installs::lock(unit, install).await?.ok_or(StoreError::WrongState { what: "install" })?;
-    emit_locked(unit, clock, (&widget, &install), new, happened_at).await
+    emit_of(unit, clock, (&widget, install), new, happened_at).await
 }
 
-/// [`emit`] for an install whose row the caller has locked.
-pub(crate) async fn emit_locked(
+/// [`emit`] for a caller that has read the widget.
+pub(crate) async fn emit_of(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
-    (widget, install): (&Widget, &Install),
+    (widget, install): (&Widget, InstallId),
     new: &[NewEvent],
     happened_at: DateTime<Utc>,
 ) -> StoreResult<Vec<EventId>> {
@@ -106,10 +101,10 @@ pub(crate) async fn emit_locked(
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    let account = accounts::find(unit, install.crm, install.account_id).await?;
-    let host = account.map(|account| account.host).unwrap_or_default();
-    let first = installs::reserve_event_sequences(unit, install.id, new.len() as u64).await?;
-    let mut is_first_in_line = events::next_waiting(unit, install.id, 0).await?.is_none();
+    // Locks the install's row: what is read after that is the line that the events join.
+    let first = installs::reserve_event_sequences(unit, install, new.len() as u64).await?;
+    let line = events::find_line(unit, install).await?.ok_or(StoreError::WrongState { what: "install" })?;
+    let mut is_first_in_line = !line.is_waiting;
     let mut ids = Vec::with_capacity(new.len());
     for (sequence, event) in (first..).zip(new) {
         let addressed = widget.event_url_of(event.kind).is_some();
@@ -117,11 +112,11 @@ pub(crate) async fn emit_locked(
             id: EventId::generate(clock),
             widget_id: widget.id,
             number: widgets::next_event_number(unit, widget.id).await?,
-            install_id: install.id,
+            install_id: install,
             sequence,
             kind: event.kind,
-            account_id: install.account_id,
-            host: host.clone(),
+            account_id: line.account_id,
+            host: line.host.clone(),
             state: if addressed { EventState::Waiting } else { EventState::Unaddressed },
             attempts: 0,
             happened_at,

@@ -152,6 +152,30 @@ pub async fn next_waiting(
     id.map(|id| decode_text("event id", &id)).transpose()
 }
 
+/// The line of an install's events, as it is before an event is added.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct EventLine {
+    /// The install's account.
+    #[sqlx(try_from = "u64")]
+    pub account_id: AccountId,
+    /// Current host of the account; empty if it is not known.
+    pub host: String,
+    /// Whether an event of the install waits.
+    pub is_waiting: bool,
+}
+
+/// Reads the line of an install's events; `None` if there is no such install.
+pub async fn find_line(conn: &mut Conn, install: InstallId) -> StoreResult<Option<EventLine>> {
+    Ok(sqlx::query_as(
+        "SELECT i.account_id, COALESCE(a.host, '') AS host,
+             EXISTS (SELECT 1 FROM lifecycle_events e WHERE e.install_id = i.id AND e.state = 'waiting') AS is_waiting
+         FROM installs i LEFT JOIN accounts a ON a.platform = i.platform AND a.id = i.account_id WHERE i.id = ?",
+    )
+    .bind(install.to_string())
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// Finds for each of these events the first waiting event of its install behind it, if there is one: pairs of both.
 pub async fn list_next_waiting(conn: &mut Conn, ids: &[EventId]) -> StoreResult<Vec<(EventId, EventId)>> {
     if ids.is_empty() {
