@@ -4,13 +4,12 @@ use chrono::NaiveDate;
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, MailNoticeId};
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::mail::{MailFacts, MailKind, MailState};
 use flysk_domain::sending_hours::{local_day, next_send_time};
 use flysk_jobs::platform::mail::SendMailNotice;
 use flysk_queue::UnitOfWork;
+use flysk_store::platform::mail;
 use flysk_store::platform::subscriptions::SubscriptionRow;
-use flysk_store::platform::{accounts, installs, mail, widgets};
 use flysk_store::{StoreError, StoreResult};
 
 /// Facts about a subscription for a notice.
@@ -45,12 +44,9 @@ pub(crate) async fn queue_subscription_mail(
     if is_bad || preferences.muted.contains(&told.kind) {
         return Ok(());
     }
-    let widget =
-        widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
-    let account = accounts::find(unit, row.crm, row.account_id).await?;
-    let install = installs::find(unit, row.install_id).await?;
-    let uninstalled = install.is_some_and(|install| install.status == InstallStatus::Uninstalled);
-    let offset = account.as_ref().and_then(|account| account.utc_offset_minutes);
+    let subject = mail::find_subject(unit, row.id).await?;
+    let subject = subject.ok_or(StoreError::WrongState { what: "subscription" })?;
+    let offset = subject.utc_offset_minutes;
     let send_at = next_send_time(clock.now(), offset);
     let notice = mail::MailNotice {
         id: MailNoticeId::generate(clock),
@@ -59,15 +55,15 @@ pub(crate) async fn queue_subscription_mail(
         kind: told.kind,
         local_day: local_day(send_at, offset),
         facts: MailFacts {
-            widget: widget.name,
-            host: account.map(|account| account.host).unwrap_or_default(),
+            widget: subject.widget_name,
+            host: subject.host,
             on: told.on,
             days_before: told.days_before,
             amount: told.amount,
             previous_amount: told.previous_amount,
             renews: told.renews,
             invoice: told.invoice,
-            uninstalled,
+            uninstalled: subject.is_uninstalled,
         },
         state: MailState::Waiting,
     };

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::{InstallId, InvoiceId, MailNoticeId, PurchaseId, SubscriptionId};
+use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::mail::{MailFacts, MailKind, MailState};
 use sqlx::types::Json;
 
@@ -186,6 +187,37 @@ pub async fn find_contact(
     .await?;
     let Some((id, sealed)) = purchase else { return Ok(None) };
     Ok(Some(SealedContact { source: ContactSource::Purchase(decode_text("purchase id", &id)?), sealed }))
+}
+
+/// What letters about a subscription are about, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct MailSubject {
+    /// Display name of the widget.
+    pub widget_name: String,
+    /// Whether the widget sells access by subscription at present.
+    pub is_sold: bool,
+    /// Current host of the account; empty if it is not known.
+    pub host: String,
+    /// Offset of the account's time from UTC, minutes; `None` if unknown.
+    pub utc_offset_minutes: Option<i16>,
+    /// Whether the account has uninstalled the widget.
+    pub is_uninstalled: bool,
+}
+
+/// Reads the subject of letters about a subscription; `None` if there is no such subscription.
+pub async fn find_subject(conn: &mut Conn, subscription: SubscriptionId) -> StoreResult<Option<MailSubject>> {
+    Ok(sqlx::query_as(
+        "SELECT w.name AS widget_name, w.uses_subscriptions AS is_sold, COALESCE(a.host, '') AS host,
+             a.utc_offset_minutes, COALESCE(i.status = ?, FALSE) AS is_uninstalled
+         FROM subscriptions s JOIN widgets w ON w.id = s.widget_id
+         LEFT JOIN accounts a ON a.platform = s.platform AND a.id = s.account_id
+         LEFT JOIN installs i ON i.id = s.install_id
+         WHERE s.id = ?",
+    )
+    .bind(InstallStatus::Uninstalled.as_str())
+    .bind(subscription.to_string())
+    .fetch_optional(conn)
+    .await?)
 }
 
 /// Kinds of notices that an install's account wants, and the state of its address.

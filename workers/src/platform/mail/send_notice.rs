@@ -6,7 +6,6 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use flysk_clients::mail::ReplyCode;
 use flysk_domain::TextEnum as _;
-use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::mail::{ChargedCard, Letter, Links, MailFacts, MailKind, MailState};
 use flysk_domain::platform::purchases::Email;
 use flysk_domain::sending_hours::next_send_time;
@@ -17,8 +16,7 @@ use flysk_services::mail::{MailSwitch, card_unlink_link, invoice_pay_link, open_
 use flysk_store::platform::invoice_payments::Card;
 use flysk_store::platform::mail::{self, ContactSource, MailNotice, SealedContact};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
-use flysk_store::platform::{accounts, installs, widgets};
-use flysk_store::repeat_contended;
+use flysk_store::{Conn, repeat_contended};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
@@ -37,11 +35,15 @@ impl JobHandler<App> for SendMailNotice {
             MailState::Sending => return end(run, &notice, MailState::Sending, MailState::Unknown).await,
             _ => return Ok(JobOutcome::skip("the notice was already processed")),
         }
+        let checked = match &app.mailer {
+            Some(mailer) => Some((mailer, check(&mut conn, run.now(), &notice).await?)),
+            None => None,
+        };
         drop(conn);
-        let Some(mailer) = &app.mailer else {
+        let Some((mailer, checked)) = checked else {
             return end(run, &notice, MailState::Waiting, MailState::Unconfigured).await;
         };
-        let ready = match check(run, &notice).await? {
+        let ready = match checked {
             Check::Send(ready) => ready,
             Check::Later(morning) => return Ok(JobOutcome::snooze(morning, "it is night in the account")),
             Check::End(state) => return end(run, &notice, MailState::Waiting, state).await,
@@ -100,22 +102,18 @@ enum Check {
     End(MailState),
 }
 
-async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError> {
-    let mut conn = run.pool().acquire().await?;
-    let row = subscriptions::find_subscription(&mut conn, notice.subscription_id).await?;
-    let is_true =
-        |row: &SubscriptionRow| notice.kind.applies_to(&row.subscription, notice.facts.on, run.now());
+async fn check(conn: &mut Conn, now: DateTime<Utc>, notice: &MailNotice) -> Result<Check, JobError> {
+    let row = subscriptions::find_subscription(conn, notice.subscription_id).await?;
+    let is_true = |row: &SubscriptionRow| notice.kind.applies_to(&row.subscription, notice.facts.on, now);
     let Some(row) = row.filter(is_true) else {
         return Ok(Check::End(MailState::Outdated));
     };
-    // Meanwhile there is nothing to pay, and no access to lose.
-    let widget = widgets::find(&mut conn, row.widget_id).await?;
-    let is_sold = widget.is_some_and(|widget| widget.uses_subscriptions);
-    if !is_sold && notice.kind != MailKind::PriceChanging {
-        return Ok(Check::End(MailState::Outdated));
-    }
-    let contact = mail::find_contact(&mut conn, notice.subscription_id, notice.install_id).await?;
-    let preferences = mail::find_preferences(&mut conn, notice.install_id).await?;
+    // While nothing is sold, there is nothing to pay, and no access to lose.
+    let subject = mail::find_subject(conn, row.id).await?;
+    let subject = subject.filter(|subject| subject.is_sold || notice.kind == MailKind::PriceChanging);
+    let Some(subject) = subject else { return Ok(Check::End(MailState::Outdated)) };
+    let contact = mail::find_contact(conn, notice.subscription_id, notice.install_id).await?;
+    let preferences = mail::find_preferences(conn, notice.install_id).await?;
     let Some(contact) = contact.filter(|contact| preferences.bad_contact != Some(contact.source.to_string()))
     else {
         return Ok(Check::End(MailState::BadAddress));
@@ -124,17 +122,15 @@ async fn check(run: &JobContext, notice: &MailNotice) -> Result<Check, JobError>
         return Ok(Check::End(MailState::Unwanted));
     }
     // A retry may fall into the night.
-    let account = accounts::find(&mut conn, row.crm, row.account_id).await?;
-    let morning = next_send_time(run.now(), account.and_then(|account| account.utc_offset_minutes));
-    if morning > run.now() {
+    let morning = next_send_time(now, subject.utc_offset_minutes);
+    if morning > now {
         return Ok(Check::Later(morning));
     }
-    let install = installs::find(&mut conn, notice.install_id).await?;
-    let uninstalled = install.is_some_and(|install| install.status == InstallStatus::Uninstalled);
+    let uninstalled = subject.is_uninstalled;
     if notice.kind != MailKind::RenewalUpcoming {
         return Ok(Check::Send(Box::new(Ready { contact, charge: None, uninstalled })));
     }
-    let card = find_chargeable_card(&mut conn, &row).await?;
+    let card = find_chargeable_card(conn, &row).await?;
     // The period is over: the charge finds that the card cannot be charged any more, and another letter says so.
     if card.is_none() && row.subscription.state.awaits_renewal() {
         return Ok(Check::End(MailState::Outdated));
