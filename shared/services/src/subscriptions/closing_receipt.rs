@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::operators::{OperatorAct, OperatorError};
 use super::save::{Entry, SubscriptionAction, note};
-use super::settle::lock;
+use super::settle::{lock, lock_both};
 
 /// A closing receipt whose job is lost gets another one after this time; longer than a job takes.
 pub const LOST_RECEIPT_JOB_DELAY: TimeDelta = TimeDelta::minutes(5);
@@ -45,15 +45,16 @@ pub async fn left_to_close(conn: &mut Conn, paid: &Attempt) -> StoreResult<Optio
 }
 
 /// Stores what a waiting receipt over `left` says, and that it is about to be sent. From then on a refund in part waits until the bank has
-/// answered. `false` if a refund was requested or the receipt was taken since `left` was read. Locks as [`decide_receipt`] does.
+/// answered. `false` if a refund was requested or the receipt was taken since `left` was read. Locks as [`decide_receipt`] does. `paid` is
+/// the attempt of the receipt.
 pub async fn begin_closing_receipt(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
-    receipt: &ClosingReceipt,
+    (receipt, paid): (&ClosingReceipt, &Attempt),
     basis: &ReceiptBasis,
     left: Kopecks,
 ) -> StoreResult<bool> {
-    lock(unit, receipt.invoice_id).await?;
+    lock_both(unit, paid.subscription_id, receipt.invoice_id).await?;
     let paid = attempts::lock_attempt(unit, receipt.payment_row_id).await?;
     let current = attempts::find_receipt(unit, receipt.id).await?;
     let waits = current.is_some_and(|current| current.state == ReceiptState::Waiting);

@@ -17,6 +17,7 @@ use flysk_services::subscriptions::{begin_closing_receipt, left_to_close};
 use flysk_store::platform::invoice_payments::{self as store, ReceiptState};
 use flysk_store::repeat_contended;
 
+use super::receipts::{ClosingFacts, closing_request};
 use crate::App;
 use crate::job_error::IntoJobError as _;
 
@@ -40,17 +41,19 @@ impl JobHandler<App> for SendClosingReceipt {
         let Some(left) = left_to_close(&mut conn, &attempt).await? else {
             return Ok(JobOutcome::skip("a refund of the payment has not ended"));
         };
-        drop(conn);
         if !left.is_positive() {
+            drop(conn);
             let mut unit = run.begin().await?;
             store::cancel_receipt(&mut unit, attempt.id, run.now()).await?;
             return run.done(unit).await;
         }
+        let facts = ClosingFacts::read(&mut conn, &attempt).await?;
+        drop(conn);
         let acquiring = app.acquiring_of(&attempt.terminal_key).await?;
-        let (request, basis) = super::receipts::closing_request(run, app, &acquiring, &attempt, left).await?;
+        let (request, basis) = closing_request(app, &acquiring, &attempt, left, facts)?;
         app.bank_permit(&attempt.terminal_key, &receipt.id.to_string()).await?;
         let mut unit = run.begin().await?;
-        if !begin_closing_receipt(&mut unit, app.clock(), &receipt, &basis, left).await? {
+        if !begin_closing_receipt(&mut unit, app.clock(), (&receipt, &attempt), &basis, left).await? {
             return Ok(JobOutcome::skip("a refund was requested, or the receipt was taken"));
         }
         unit.commit().await?;

@@ -10,9 +10,10 @@ use flysk_domain::platform::purchases::Email;
 use flysk_domain::platform::subscriptions::{ReceiptBasis, ReceiptKind, VatRate, receipt_line};
 use flysk_queue::{JobContext, JobError};
 use flysk_services::invoice_payments::ReceiptFacts;
+use flysk_store::Conn;
 use flysk_store::platform::invoice_payments::{Attempt, InvoiceRefund};
 use flysk_store::platform::subscriptions::{Invoice, Seller};
-use flysk_store::platform::vendors;
+use flysk_store::platform::vendors::{self, VendorTaxes};
 use secrecy::ExposeSecret as _;
 
 use super::bank_answer::keyring_unavailable;
@@ -32,7 +33,11 @@ struct Parts {
 /// Reads what the request about an attempt is made of.
 pub(super) async fn find_facts(run: &JobContext, attempt: &Attempt) -> Result<ReceiptFacts, JobError> {
     let found = ReceiptFacts::find(&mut *run.pool().acquire().await?, attempt.invoice_id).await?;
-    found.ok_or_else(|| JobError::give_up("the invoice is gone"))
+    found.ok_or_else(gone)
+}
+
+fn gone() -> JobError {
+    JobError::give_up("the invoice is gone")
 }
 
 async fn parts(run: &JobContext, app: &App, attempt: &Attempt) -> Result<Parts, JobError> {
@@ -108,24 +113,41 @@ fn basis_of_payment(parts: &Parts, attempt: &Attempt) -> ReceiptBasis {
     })
 }
 
+/// What the closing receipt of a payment is made of.
+#[derive(Debug)]
+pub(super) struct ClosingFacts {
+    /// `None`: the invoice is gone.
+    receipt: Option<ReceiptFacts>,
+    /// The seller's taxes on the last day of what was sold: that is the day of the settlement, and a year may cross a change of rates.
+    taxes: Option<VendorTaxes>,
+}
+
+impl ClosingFacts {
+    /// Reads the facts about the payment of an attempt.
+    pub(super) async fn read(conn: &mut Conn, attempt: &Attempt) -> Result<Self, JobError> {
+        let receipt = ReceiptFacts::find(conn, attempt.invoice_id).await?;
+        let taxes = match &receipt {
+            Some(ReceiptFacts { invoice, seller, .. }) => {
+                vendors::find_taxes(conn, seller.id, invoice.period.last_day()).await?
+            }
+            None => None,
+        };
+        Ok(Self { receipt, taxes })
+    }
+}
+
 /// The closing receipt of a prepaid payment, over what is left of it, and what it says.
-///
-/// Its taxes are those of the last day of what was sold: that is the day of the settlement, and a year may cross a change of rates.
-pub(super) async fn closing_request(
-    run: &JobContext,
+pub(super) fn closing_request(
     app: &App,
     acquiring: &Acquiring,
     attempt: &Attempt,
     left: Kopecks,
+    facts: ClosingFacts,
 ) -> Result<(ClosingReceiptRequest, ReceiptBasis), JobError> {
-    let parts = parts(run, app, attempt).await?;
+    let parts = open_facts(app, facts.receipt.ok_or_else(gone)?)?;
     let payment_id = attempt.payment_id.clone();
     let payment_id = payment_id.ok_or_else(|| JobError::give_up("a paid attempt without a payment"))?;
-    let mut conn = run.pool().acquire().await?;
-    let last_day = parts.invoice.period.last_day();
-    let taxes = vendors::find_taxes(&mut conn, parts.seller.id, last_day).await?;
-    drop(conn);
-    let (taxation, vat) = taxes.map(|taxes| (taxes.taxation, taxes.vat)).unzip();
+    let (taxation, vat) = facts.taxes.map(|taxes| (taxes.taxation, taxes.vat)).unzip();
     let basis = ReceiptBasis { kind: ReceiptKind::Settlement, taxation, vat };
     let receipt = receipt(acquiring, &parts, left, &basis)?;
     Ok((ClosingReceiptRequest { payment_id, receipt }, basis))
