@@ -228,6 +228,7 @@ impl Context<'_> {
         let next_no = row.subscription.period_no.saturating_add(1);
         let now = self.clock.now();
         let open = subscriptions::find_open_invoice(unit, row.id).await?;
+        let has_open = open.is_some();
         let ahead = open.filter(|open| open.kind == InvoiceKind::Renewal && open.period_no == next_no);
         // A next period that is shorter than the last one may be over before the grace.
         let is_over = |period: Period| moscow_day(now) >= period.until;
@@ -241,7 +242,9 @@ impl Context<'_> {
             if is_over(next.period) {
                 return self.ask_person(unit).await;
             }
-            void_open_invoice(unit, self.clock, row, Actor::System, PERIOD_OVER).await?;
+            if has_open {
+                void_open_invoice(unit, self.clock, row, Actor::System, PERIOD_OVER).await?;
+            }
             self.write_invoice_of(unit, &next, None).await?
         };
         let (charge_at, is_reminded) = self.first_charge(unit, &invoice).await?;

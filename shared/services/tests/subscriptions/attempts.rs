@@ -142,9 +142,11 @@ async fn a_closing_receipt_waits_for_the_outcome_of_a_refund(pool: MySqlPool) {
     let begin = async |left: Kopecks| {
         let mut unit = world.unit().await;
         let found = invoice_payments::find_receipt_of_payment(&mut unit, payment).await.unwrap();
+        let paid = invoice_payments::find_attempt(&mut unit, payment).await.unwrap().unwrap();
         let (receipt, kind) = (found.unwrap(), ReceiptKind::Settlement);
         let basis = ReceiptBasis { kind, taxation: None, vat: None };
-        let begun = begin_closing_receipt(&mut unit, &world.clock, &receipt, &basis, left).await.unwrap();
+        let receipt = (&receipt, &paid);
+        let begun = begin_closing_receipt(&mut unit, &world.clock, receipt, &basis, left).await.unwrap();
         unit.commit().await.unwrap();
         begun
     };

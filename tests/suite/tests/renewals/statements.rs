@@ -7,7 +7,7 @@ use std::time::Duration;
 use flysk_domain::id::JobId;
 use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_jobs::platform::billing::ApplyTbankNotification;
-use flysk_jobs::platform::subscriptions::{ChargeInvoice, SubscriptionsDue};
+use flysk_jobs::platform::subscriptions::{AdvanceSubscription, ChargeInvoice, SubscriptionsDue};
 use flysk_queue::executor::ExecutionResult;
 use flysk_queue::{Job as _, JobOutcome};
 use flysk_simulators::tbank::{Behaviour, Forged};
@@ -24,6 +24,10 @@ const CHARGE_TRANSACTIONS: usize = 3;
 const MAX_CHARGE_STATEMENTS: usize = 33;
 /// Statements of a notification about a renewal that is paid, without the claim of its job.
 const MAX_NOTIFICATION_STATEMENTS: usize = 3;
+/// Statements of the reminder of a charge, with its letter and its event, without the claim of its job.
+const MAX_REMINDER_STATEMENTS: usize = 28;
+/// Statements of the beginning of a renewal, without the claim of its job.
+const MAX_OPENING_STATEMENTS: usize = 26;
 /// Time in which a notification is stored.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -194,4 +198,33 @@ async fn a_tick_at_which_nothing_is_due_takes_two_statements(pool: MySqlPool) {
     let made = statements_of(&subscriber, &log, tick.expect("no other tick waits")).await;
     drop(listening);
     assert_eq!(made.len(), 2, "{made:#?}");
+}
+
+/// Performs the next step of the subscription when it is due; returns the beginnings of its statements.
+async fn statements_of_next_step(subscriber: &TestSubscriber, log: &Log) -> Vec<String> {
+    let row = subscriber.row().await;
+    subscriber.sandbox.clock.set(row.next_due_at.expect("a step is planned"));
+    let mut unit = subscriber.begin().await;
+    let step = unit.enqueue(&AdvanceSubscription { subscription_id: row.id }).await.unwrap();
+    unit.commit().await.unwrap();
+    let listening = log.listen();
+    let made = statements_of(subscriber, log, step.expect("no other step waits")).await;
+    drop(listening);
+    made
+}
+
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_renewal_is_announced_and_opened_by_few_statements(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let log = Log::default();
+    let reminder = statements_of_next_step(&subscriber, &log).await;
+    let told = "SELECT COUNT(*) FROM subscription_notices WHERE kind = 'renewal_upcoming'";
+    let told: i64 = sqlx::query_scalar(told).fetch_one(&subscriber.sandbox.pool).await.unwrap();
+    assert_eq!(told, 1, "{reminder:#?}");
+    assert!(reminder.len() <= MAX_REMINDER_STATEMENTS, "{} statements: {reminder:#?}", reminder.len());
+    subscriber.run_due().await;
+
+    let opening = statements_of_next_step(&subscriber, &log).await;
+    assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Open);
+    assert!(opening.len() <= MAX_OPENING_STATEMENTS, "{} statements: {opening:#?}", opening.len());
 }
