@@ -19,7 +19,7 @@ use crate::call_log::CallLog;
 use crate::config::Config;
 use crate::flysense::Recordings;
 use crate::handshake_log::HandshakeLog;
-use crate::hooks::{HookLimits, WebhookWrites};
+use crate::hooks::{HookLimits, NotificationWrites, WebhookWrites};
 use crate::problem::Problem;
 use crate::rate_limit::{Limit, Quotas};
 use crate::wallet_reads::WalletReads;
@@ -50,6 +50,8 @@ pub struct Deps {
     pub(crate) cache: InstallCache,
     /// Writes of amoCRM's webhooks that share transactions.
     pub(crate) webhook_writes: WebhookWrites,
+    /// Writes of T-Bank's notifications that share transactions.
+    pub(crate) notification_writes: NotificationWrites,
     /// Reads of wallets that share statements.
     pub(crate) wallet_reads: WalletReads,
     /// Requests of backends per widget; `None` if they are not limited.
@@ -97,6 +99,7 @@ impl Deps {
         let wallet_batcher = WalletBatcher::new(outbox.pool().clone(), Arc::clone(outbox.clock()));
         let wallet_reads = WalletReads::new(outbox.pool().clone());
         let webhook_writes = WebhookWrites::new(outbox.clone());
+        let notification_writes = NotificationWrites::new(outbox.clone());
         let amocrm = AmoCrm::new(flysk_clients::amocrm::Config {
             via: config.amocrm.egress_url.clone(),
             http: HttpOptions::with_timeout(config.amocrm.timeout),
@@ -121,6 +124,7 @@ impl Deps {
             config: Arc::new(config),
             cache: InstallCache::default(),
             webhook_writes,
+            notification_writes,
             wallet_reads,
             quotas,
             hook_limits,

@@ -8,6 +8,7 @@ pub(crate) mod tbank;
 mod webhook_writes;
 
 pub(crate) use limits::HookLimits;
+pub(crate) use tbank::NotificationWrites;
 pub(crate) use webhook_writes::WebhookWrites;
 
 /// Counts a webhook of amoCRM that was refused; `reason` is `too_large`, `install` or `source`.

@@ -4,24 +4,26 @@
 //! raw body, stores it encrypted and responds; a job applies it. Source: T-Bank docs, eacq/notification.
 
 mod removed_terminal;
+mod writes;
 
 use flysk_clients::tbank::{Notification, NotificationError, NotificationVerifier, Terminal};
 use flysk_config::TBank;
 use flysk_crypto::aad;
 use flysk_domain::id::NotificationId;
 use flysk_domain::trace::Trace;
-use flysk_jobs::platform::billing::ApplyTbankNotification;
-use flysk_store::platform::purchases::{self, NotificationRow, NotificationState};
+use flysk_store::platform::purchases::{NotificationRow, NotificationState};
 use flysk_store::platform::vendors;
-use flysk_store::repeat_contended;
 use poem::http::StatusCode;
 use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 use secrecy::SecretString;
 
+use self::writes::Arrived;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::source_of;
+
+pub(crate) use self::writes::NotificationWrites;
 
 /// Maximum length of a body, in bytes. Notifications have about a kilobyte.
 const MAX_BODY_LEN: usize = 64 << 10;
@@ -102,7 +104,7 @@ async fn store_notification(
         tracing::error!(error = %error, "cannot encrypt a notification");
         Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
     })?;
-    let new = NotificationRow {
+    let row = NotificationRow {
         id,
         terminal_key,
         key,
@@ -111,23 +113,10 @@ async fn store_notification(
         note: None,
         received_at: deps.clock().now(),
     };
-    count_notification(if repeat_contended(|| insert_notification(deps, trace, &new)).await? {
-        "kept"
-    } else {
-        "repeated"
-    });
+    let arrived = Arrived { row, trace: trace.clone() };
+    let is_new = deps.notification_writes.store(arrived).await?;
+    count_notification(if is_new { "kept" } else { "repeated" });
     Ok(())
-}
-
-/// Inserts the notification and enqueues the job that applies it. Returns `false` if it was stored before.
-async fn insert_notification(deps: &Deps, trace: &Trace, new: &NotificationRow) -> Result<bool, Problem> {
-    let mut unit = deps.begin(trace).await?;
-    if !purchases::insert_notification(&mut unit, new).await? {
-        return Ok(false);
-    }
-    unit.enqueue(&ApplyTbankNotification { notification_id: new.id }).await?;
-    unit.commit().await?;
-    Ok(true)
 }
 
 fn notification_problem(error: NotificationError) -> Problem {
