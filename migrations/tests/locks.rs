@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, MySqlPool};
 
 const INDEX_OPEN_LOTS: i64 = 20_261_130_210_500;
 const INDEX_LIST_SORTS: i64 = 20_261_201_200_000;
+const DROP_LEDGER_INDEXES: i64 = 20_261_202_143_000;
 
 /// The statements of a migration without their comments.
 fn statements_of(version: i64) -> Vec<String> {
@@ -35,4 +36,9 @@ async fn lots_are_indexed_while_writes_go_on(pool: MySqlPool) {
 #[sqlx::test(migrations = false)]
 async fn sorts_are_indexed_while_writes_go_on(pool: MySqlPool) {
     assert_eq!(apply_without_locks(&pool, INDEX_LIST_SORTS).await, 6);
+}
+
+#[sqlx::test(migrations = false)]
+async fn indexes_of_the_ledger_are_dropped_while_writes_go_on(pool: MySqlPool) {
+    assert_eq!(apply_without_locks(&pool, DROP_LEDGER_INDEXES).await, 2);
 }

@@ -191,6 +191,13 @@ async fn verification_detects_a_changed_row(options: MySqlPoolOptions, connect: 
             "UPDATE ledger_entries SET amount_micro = 60 WHERE amount_micro = 61",
             &["transaction sums to zero", "charged"],
         ),
+        // The sums are those of the wallet's transactions.
+        (
+            "UPDATE ledger_entries SET wallet_id = 'wal_00000000000000000000000000' WHERE amount_micro = -60",
+            "UPDATE ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
+             SET e.wallet_id = t.wallet_id",
+            &["entry of its transaction"],
+        ),
     ] {
         sqlx::query(tamper).execute(&fixture.pool).await.unwrap();
         let found: Vec<&str> = fixture.discrepancies().await.into_iter().map(|found| found.rule).collect();

@@ -8,3 +8,4 @@ mod ledger_fixture;
 mod stress;
 mod wallet_batcher;
 mod wallet_lanes;
+mod whole_verification;

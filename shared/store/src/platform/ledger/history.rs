@@ -127,14 +127,14 @@ pub async fn find_transaction(conn: &mut Conn, id: TransactionId) -> StoreResult
 pub enum HistoryOf {
     /// Transactions of one wallet.
     Wallet(WalletId),
-    /// Transactions of all wallets of a widget. The filter's times bound the work: they select a range of each wallet's index.
+    /// Transactions of all wallets of a widget. The filter's times bound the rows that are sorted; the index entries of each wallet
+    /// are read.
     Widget(WidgetId),
 }
 
 /// Lists the newest `limit` transactions before the cursor.
 ///
-/// Those of a wallet are read from an index in their order, those of some kinds from the index of each kind: the cost does not
-/// depend on how many there are.
+/// Those of a wallet are read from the index of each kind, in their order: the cost does not depend on how many there are.
 pub async fn list_transactions(
     conn: &mut Conn,
     owner: HistoryOf,
@@ -142,22 +142,25 @@ pub async fn list_transactions(
     after: Option<Cursor>,
     limit: u32,
 ) -> StoreResult<Vec<TransactionRow>> {
-    if let HistoryOf::Wallet(wallet) = owner
-        && !filter.kinds.is_empty()
-    {
-        let ids = list_ids_of_kinds(conn, wallet, filter, after, limit).await?;
-        return find_transactions(conn, ids).await;
-    }
-    let mut query = QueryBuilder::new(SELECT);
     match owner {
         HistoryOf::Wallet(wallet) => {
-            query.push("t.wallet_id = ").push_bind(wallet.to_string());
+            let ids = list_ids(conn, wallet, filter, after, limit).await?;
+            find_transactions(conn, ids).await
         }
-        HistoryOf::Widget(widget) => {
-            query.push("t.wallet_id IN (SELECT w.id FROM wallets w WHERE w.widget_id = ");
-            query.push_bind(widget.to_string()).push(")");
-        }
+        HistoryOf::Widget(widget) => list_of_widget(conn, widget, filter, after, limit).await,
     }
+}
+
+async fn list_of_widget(
+    conn: &mut Conn,
+    widget: WidgetId,
+    filter: &HistoryFilter,
+    after: Option<Cursor>,
+    limit: u32,
+) -> StoreResult<Vec<TransactionRow>> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("t.wallet_id IN (SELECT w.id FROM wallets w WHERE w.widget_id = ");
+    query.push_bind(widget.to_string()).push(")");
     if !filter.kinds.is_empty() {
         query.push(" AND t.kind");
         push_in(&mut query, filter.kinds.iter().map(|kind| kind.code()));
@@ -178,8 +181,8 @@ pub async fn list_transactions(
     complete(conn, rows).await
 }
 
-/// Ids of the newest `limit` transactions of some kinds before the cursor. Reads at most `limit` index entries of each kind.
-async fn list_ids_of_kinds(
+/// Ids of the newest `limit` transactions of a wallet before the cursor. Reads at most `limit` index entries of each kind.
+async fn list_ids(
     conn: &mut Conn,
     wallet: WalletId,
     filter: &HistoryFilter,
@@ -190,8 +193,9 @@ async fn list_ids_of_kinds(
     let mut query = QueryBuilder::new(
         "SELECT id FROM ((SELECT id, created_at FROM ledger_transactions WHERE id = '' LIMIT 1)",
     );
+    let kinds = if filter.kinds.is_empty() { TransactionKind::ALL } else { filter.kinds.as_slice() };
     // A kind that is named twice counts once.
-    let kinds: BTreeSet<&'static str> = filter.kinds.iter().map(|kind| kind.code()).collect();
+    let kinds: BTreeSet<&'static str> = kinds.iter().map(|kind| kind.code()).collect();
     for kind in kinds {
         query.push(
             " UNION ALL (SELECT id, created_at FROM ledger_transactions FORCE INDEX (ledger_transactions_kind)
@@ -238,7 +242,7 @@ pub(super) struct SpentRow {
 }
 
 /// Paid and refunded coins of a wallet in a period, by day and service. Days begin `offset_min` minutes before
-/// midnight UTC.
+/// midnight UTC. The kinds are those that post to services; with them the period is a range of the index.
 pub async fn list_spent_by_day(
     conn: &mut Conn,
     wallet: WalletId,
@@ -251,7 +255,8 @@ pub async fn list_spent_by_day(
                 CAST(SUM(GREATEST(-e.amount_micro, 0)) AS SIGNED) AS returned,
                 CAST(SUM(e.amount_micro > 0) AS SIGNED) AS charges
          FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
-         WHERE t.wallet_id = ? AND t.created_at >= ? AND t.created_at < ? AND e.account LIKE 'spent:%'
+         WHERE t.wallet_id = ? AND t.kind IN ('charge', 'capture', 'refund')
+             AND t.created_at >= ? AND t.created_at < ? AND e.account LIKE 'spent:%'
          GROUP BY on_day, e.account ORDER BY on_day, e.account",
     )
     .bind(offset_min)
