@@ -190,13 +190,22 @@ pub(super) struct NewBalances<'a> {
     pub(super) held: MicroCoins,
 }
 
+impl NewBalances<'_> {
+    fn moves_held(&self) -> bool {
+        self.held != self.old.held
+    }
+}
+
 /// Writes the balances of locked wallets. The statement also compares the old balances: a caller without the locks fails
 /// instead of overwriting a concurrent change.
+///
+/// Most groups move no held coins. Theirs are then neither compared nor written, which is half of the statement.
 pub(super) async fn update_balances(
     conn: &mut Conn,
     balances: &[NewBalances<'_>],
     now: DateTime<Utc>,
 ) -> StoreResult<()> {
+    let is_held_moved = balances.iter().any(NewBalances::moves_held);
     for written in balances.chunks(MAX_ROWS) {
         let rows = filled_up(written);
         let mut query =
@@ -205,23 +214,31 @@ pub(super) async fn update_balances(
             query.push(" WHEN ").push_bind(row.old.id.to_string());
             query.push(" THEN CAST(").push_bind(row.available.0).push(" AS SIGNED)");
         }
-        query.push(" ELSE available_micro END, held_micro = CASE id");
-        for row in &rows {
-            query.push(" WHEN ").push_bind(row.old.id.to_string());
-            query.push(" THEN CAST(").push_bind(row.held.0).push(" AS SIGNED)");
+        query.push(" ELSE available_micro END");
+        if is_held_moved {
+            query.push(", held_micro = CASE id");
+            for row in &rows {
+                query.push(" WHEN ").push_bind(row.old.id.to_string());
+                query.push(" THEN CAST(").push_bind(row.held.0).push(" AS SIGNED)");
+            }
+            query.push(" ELSE held_micro END");
         }
-        query.push(" ELSE held_micro END, updated_at = ").push_bind(now);
+        query.push(", updated_at = ").push_bind(now);
         query.push(" WHERE available_micro = CASE id");
         for row in &rows {
             query.push(" WHEN ").push_bind(row.old.id.to_string());
             query.push(" THEN CAST(").push_bind(row.old.available.0).push(" AS SIGNED)");
         }
-        query.push(" END AND held_micro = CASE id");
-        for row in &rows {
-            query.push(" WHEN ").push_bind(row.old.id.to_string());
-            query.push(" THEN CAST(").push_bind(row.old.held.0).push(" AS SIGNED)");
+        query.push(" END");
+        if is_held_moved {
+            query.push(" AND held_micro = CASE id");
+            for row in &rows {
+                query.push(" WHEN ").push_bind(row.old.id.to_string());
+                query.push(" THEN CAST(").push_bind(row.old.held.0).push(" AS SIGNED)");
+            }
+            query.push(" END");
         }
-        query.push(" END AND id");
+        query.push(" AND id");
         push_in(&mut query, rows.iter().map(|row| row.old.id.to_string()));
         expect_rows(&query.build().execute(&mut *conn).await?, written.len(), "wallet")?;
     }
