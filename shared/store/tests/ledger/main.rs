@@ -6,6 +6,7 @@ mod invariants;
 mod lane_groups;
 mod ledger_fixture;
 mod stress;
+mod used_keys;
 mod wallet_batcher;
 mod wallet_lanes;
 mod whole_verification;

@@ -65,7 +65,7 @@ impl Clock for Stepping {
     }
 }
 
-async fn filled(fixture: &LedgerFixture, count: usize, coins: i64) -> Vec<WalletId> {
+pub(crate) async fn filled(fixture: &LedgerFixture, count: usize, coins: i64) -> Vec<WalletId> {
     let mut wallets = Vec::new();
     for _ in 0..count {
         let wallet = fixture.wallet().await;

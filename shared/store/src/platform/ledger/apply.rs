@@ -10,7 +10,7 @@ use flysk_domain::platform::ledger::{Command, LedgerRefusal, Wallet};
 use serde::{Deserialize, Serialize};
 
 use super::changed::Changed;
-use super::idempotency::{self, IdempotencyKey};
+use super::idempotency::{self, Answers, IdempotencyKey};
 use super::session::{self, Decision};
 use super::wallets::{LockedWallet, NewBalances, WalletRow};
 use super::{charges, holds, lots, pending_events, transactions, wallets};
@@ -77,6 +77,17 @@ pub(super) struct WalletCommands<'a> {
     pub(super) commands: Vec<&'a LedgerCommand>,
 }
 
+/// When the results of earlier commands under the same keys are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyCheck {
+    /// Before anything is decided.
+    First,
+    /// All keys are taken for new, until they are stored: of one that is not the transaction fails with [`StoreError::Duplicate`], and
+    /// its caller repeats it with the other check. This saves a statement, as nearly all keys are new. Only the keys of refused
+    /// commands are looked for, because they are not stored.
+    WhenStored,
+}
+
 /// Outcomes of the commands by wallet; an error concerns one wallet alone, of which nothing is written.
 pub(super) type Outcomes = BTreeMap<WalletId, StoreResult<Vec<CommandOutcome>>>;
 
@@ -93,7 +104,7 @@ pub async fn apply(
 ) -> StoreResult<Vec<CommandOutcome>> {
     let locked = BTreeMap::from([(wallet, wallets::lock(conn, wallet).await?)]);
     let commands = WalletCommands { wallet, commands: instructions.iter().collect() };
-    let mut outcomes = execute(conn, &locked, &[commands], clock, Lengths::Few).await?;
+    let mut outcomes = execute(conn, &locked, &[commands], clock, (KeyCheck::First, Lengths::Few)).await?;
     outcomes.remove(&wallet).unwrap_or(Err(StoreError::WrongState { what: "wallet" }))
 }
 
@@ -103,10 +114,11 @@ pub(super) async fn apply_to_unlocked(
     conn: &mut Conn,
     commands: &[WalletCommands<'_>],
     clock: &dyn Clock,
+    check: KeyCheck,
 ) -> StoreResult<Outcomes> {
     let wallets = commands.iter().map(|one| one.wallet).collect();
     let locked = wallets::lock_unlocked(conn, &wallets).await?;
-    execute(conn, &locked, commands, clock, Lengths::Many).await
+    execute(conn, &locked, commands, clock, (check, Lengths::Many)).await
 }
 
 /// Executes the commands of the locked wallets with one statement per table and kind of write.
@@ -115,7 +127,7 @@ async fn execute(
     locked: &BTreeMap<WalletId, LockedWallet>,
     commands: &[WalletCommands<'_>],
     clock: &dyn Clock,
-    lengths: Lengths,
+    (check, lengths): (KeyCheck, Lengths),
 ) -> StoreResult<Outcomes> {
     let mut outcomes = Outcomes::new();
     if locked.is_empty() {
@@ -126,10 +138,13 @@ async fn execute(
     let commands =
         commands.iter().filter_map(|one| Some((locked.get(&one.wallet)?, one.commands.as_slice())));
     let commands: Vec<(&LockedWallet, &[&LedgerCommand])> = commands.collect();
-    let mut answers = idempotency::load(conn, &keys_of(&commands)).await?;
+    let mut answers = match check {
+        KeyCheck::First => idempotency::load(conn, &keys_of(&commands)).await?,
+        KeyCheck::WhenStored => Answers::default(),
+    };
     let mut loaded = load(conn, &commands, now).await?;
     let mut decisions = Vec::with_capacity(commands.len());
-    for (locked, commands) in commands {
+    for (locked, commands) in &commands {
         let wallet = locked.row.id;
         let Some(before) = loaded.remove(&wallet) else { continue };
         let decided = session::decide(locked, before, commands, &answers, (clock, now)).map(|decision| {
@@ -142,9 +157,45 @@ async fn execute(
         });
         outcomes.insert(wallet, decided);
     }
+    if check == KeyCheck::WhenStored {
+        recall_refused(conn, &commands, &mut outcomes).await?;
+    }
     decisions.retain(|decision| !decision.recorded.is_empty());
     write(conn, &decisions, now, lengths).await?;
     Ok(outcomes)
+}
+
+/// Gives refused commands the results that are stored under their keys. What was decided stays right: neither a refused command nor
+/// a repeated one has an effect.
+async fn recall_refused(
+    conn: &mut Conn,
+    commands: &[(&LockedWallet, &[&LedgerCommand])],
+    outcomes: &mut Outcomes,
+) -> StoreResult<()> {
+    let mut keys: BTreeMap<WidgetId, Vec<&str>> = BTreeMap::new();
+    for (locked, commands) in commands {
+        let Some(Ok(decided)) = outcomes.get(&locked.row.id) else { continue };
+        for (command, outcome) in commands.iter().zip(decided) {
+            if matches!(outcome, CommandOutcome::Refused(_))
+                && let Some(key) = &command.key
+            {
+                keys.entry(locked.row.widget_id).or_default().push(&key.text);
+            }
+        }
+    }
+    let answers = idempotency::load(conn, &keys).await?;
+    for (locked, commands) in commands {
+        let Some(Ok(decided)) = outcomes.get_mut(&locked.row.id) else { continue };
+        for (command, outcome) in commands.iter().zip(decided) {
+            if matches!(outcome, CommandOutcome::Refused(_))
+                && let Some(key) = &command.key
+                && let Some(stored) = answers.find(locked.row.widget_id, &key.text)
+            {
+                *outcome = stored.outcome_for(key);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn keys_of<'a>(commands: &[(&LockedWallet, &[&'a LedgerCommand])]) -> BTreeMap<WidgetId, Vec<&'a str>> {
@@ -228,16 +279,17 @@ async fn write(
     if decisions.is_empty() {
         return Ok(());
     }
-    let recorded = decisions.iter().flat_map(|one| one.recorded.iter().map(move |each| (one.row.id, each)));
-    transactions::insert(conn, &recorded.collect::<Vec<_>>(), lengths).await?;
-    lots::save(conn, &changed(decisions, |wallet| &wallet.lots)).await?;
-    holds::save(conn, &changed(decisions, |wallet| &wallet.holds), now).await?;
-    charges::save(conn, &changed(decisions, |wallet| &wallet.charges), lengths).await?;
+    // First, because a key that is not new makes the rest useless.
     let answers = decisions.iter().flat_map(|one| {
         let widget = one.row.widget_id;
         one.answered.iter().map(move |(key, answer)| (widget, *key, *answer))
     });
     idempotency::insert(conn, answers.collect(), now, lengths).await?;
+    let recorded = decisions.iter().flat_map(|one| one.recorded.iter().map(move |each| (one.row.id, each)));
+    transactions::insert(conn, &recorded.collect::<Vec<_>>(), lengths).await?;
+    lots::save(conn, &changed(decisions, |wallet| &wallet.lots)).await?;
+    holds::save(conn, &changed(decisions, |wallet| &wallet.holds), now).await?;
+    charges::save(conn, &changed(decisions, |wallet| &wallet.charges), lengths).await?;
     let balances = decisions.iter().map(|Decision { row: old, after, .. }| NewBalances {
         old,
         available: after.available,

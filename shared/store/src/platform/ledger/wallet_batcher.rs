@@ -17,7 +17,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, MySql};
 use tokio::sync::oneshot;
 
-use super::apply::{CommandOutcome, LedgerCommand, Outcomes, WalletCommands, apply_to_unlocked};
+use super::apply::{CommandOutcome, KeyCheck, LedgerCommand, Outcomes, WalletCommands, apply_to_unlocked};
 use super::round_robin::RoundRobin;
 use super::wallet_commits::WalletCommits;
 use crate::group_commit::{GroupCommit, clone_error, is_row_error, is_unavailable};
@@ -33,8 +33,12 @@ const MAX_LANES: usize = 4;
 /// Prepared statements cached per connection of a lane. It executes statements of the ledger only: 4 inserts in 48 lengths each,
 /// 5 inserts and updates in 15, lists of keys in up to 32, lists of ids and rare statements, fewer than 400 in all.
 const LANE_STATEMENTS: usize = 2 * STATEMENT_CACHE_CAPACITY;
-/// Times that a group that lost a race is executed. Then its wallets leave the lane, so that one does not hold up the others.
+/// Times that a group that lost a race is executed, besides a try that took a used key for new. Then its wallets leave the lane, so
+/// that one does not hold up the others.
 const MAX_GROUP_TRIES: u32 = 2;
+/// Groups that look for their keys first, after one that found a key used when it stored it: repeated requests come together, and
+/// each costs its group the work of a transaction.
+const CHECKED_GROUPS: u32 = 64;
 
 /// Executes commands of callers in this process. Clones share the lanes.
 ///
@@ -55,7 +59,10 @@ impl WalletBatcher {
         let options = pool.options().clone().min_connections(0).max_connections(connections);
         let own = options.connect_lazy_with(lane_options(&pool));
         let apart = GroupCommit::new(WalletCommits::new(pool.clone(), Arc::clone(&clock)));
-        Self { lanes: Arc::new(WalletLanes { pool: own, followed: pool, clock, lanes, apart }) }
+        let checked_groups = AtomicU32::new(0);
+        Self {
+            lanes: Arc::new(WalletLanes { pool: own, followed: pool, clock, lanes, checked_groups, apart }),
+        }
     }
 
     /// Executes a command, together with other commands that wait.
@@ -73,6 +80,8 @@ struct WalletLanes {
     followed: Pool,
     clock: Arc<dyn Clock>,
     lanes: Box<[Mutex<Lane>]>,
+    /// Groups that are still to look for their keys first.
+    checked_groups: AtomicU32,
     /// Wallets that have left their lane.
     apart: GroupCommit<WalletCommits>,
 }
@@ -208,16 +217,35 @@ impl WalletLanes {
         commands: &[WalletCommands<'_>],
     ) -> StoreResult<Outcomes> {
         let tries = AtomicU32::new(0);
+        let takes_keys_for_new = self.takes_keys_for_new();
+        let most_tries = MAX_GROUP_TRIES + u32::from(takes_keys_for_new);
         let may_run_again = |error: &StoreError| {
-            is_lost_race(error) && tries.fetch_add(1, Ordering::Relaxed) + 1 < MAX_GROUP_TRIES
+            if !is_lost_race(error) {
+                return false;
+            }
+            // On a cluster a key that was stored at another node comes as a conflict, too.
+            self.checked_groups.store(CHECKED_GROUPS, Ordering::Relaxed);
+            tries.fetch_add(1, Ordering::Relaxed) + 1 < most_tries
         };
-        repeat_while(may_run_again, || answered(self.commit_once(connection, commands))).await
+        repeat_while(may_run_again, || {
+            let is_first = tries.load(Ordering::Relaxed) == 0;
+            let check = if takes_keys_for_new && is_first { KeyCheck::WhenStored } else { KeyCheck::First };
+            answered(self.commit_once(connection, commands, check))
+        })
+        .await
+    }
+
+    /// Whether the next group may take its keys for new.
+    fn takes_keys_for_new(&self) -> bool {
+        let taken = |left: u32| left.checked_sub(1);
+        self.checked_groups.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err()
     }
 
     async fn commit_once(
         &self,
         connection: &LaneConnection,
         commands: &[WalletCommands<'_>],
+        check: KeyCheck,
     ) -> StoreResult<Outcomes> {
         let idle = lock(connection).take();
         let mut conn = if let Some(conn) = idle {
@@ -227,7 +255,7 @@ impl WalletLanes {
             self.pool.acquire().await?
         };
         let mut tx = conn.begin().await?;
-        let outcomes = apply_to_unlocked(&mut tx, commands, self.clock.as_ref()).await?;
+        let outcomes = apply_to_unlocked(&mut tx, commands, self.clock.as_ref(), check).await?;
         tx.commit().await?;
         // After an error it goes back to the pool, which checks it.
         *lock(connection) = Some(conn);
