@@ -1,20 +1,19 @@
 //! Statements and commands of the groups of one lane.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::Duration;
-use flysk_domain::id::{HoldId, InstallId, WalletId};
+use flysk_domain::id::{HoldId, WalletId};
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::Command;
 use flysk_store::StoreResult;
-use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand, WalletBatcher};
+use flysk_store::platform::ledger::{CommandOutcome, LedgerCommand, WalletBatcher};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use tokio::task::JoinSet;
 
 use crate::ledger_fixture::{LedgerFixture, charge, key, lines};
-use crate::wallet_lanes::{Stepping, posted, submit_all};
+use crate::wallet_lanes::{Stepping, filled, posted, submit_all};
 
 /// Wallets of a group: numbers at which its statements get another length, or become two.
 const GROUP_SIZES: [usize; 10] = [1, 2, 7, 9, 16, 17, 31, 32, 33, 64];
@@ -22,33 +21,11 @@ const GROUP_SIZES: [usize; 10] = [1, 2, 7, 9, 16, 17, 31, 32, 33, 64];
 /// An amount, and the wallet that pays it.
 type Paid = (i64, WalletId);
 
-/// Wallets with coins that belong to one lane, whatever the number of lanes is.
-async fn wallets_of_a_lane(fixture: &LedgerFixture, count: usize, coins: i64) -> Vec<WalletId> {
-    /// A multiple of every number of lanes.
-    const LANES: u64 = 12;
-    let mut wallets = Vec::new();
-    while wallets.len() < count {
-        let id = WalletId::generate(&fixture.clock);
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        if !hasher.finish().is_multiple_of(LANES) {
-            continue;
-        }
-        let install = InstallId::generate(&fixture.clock);
-        let mut conn = fixture.pool.acquire().await.unwrap();
-        assert!(ledger::insert_wallet(&mut conn, id, install, fixture.widget, fixture.now()).await.unwrap());
-        drop(conn);
-        fixture.done(id, fixture.credit(coins, None)).await;
-        wallets.push(id);
-    }
-    wallets
-}
-
 /// A batcher whose transactions each have their own time, and its clock.
-fn stepping_batcher(fixture: &LedgerFixture) -> (WalletBatcher, Arc<Stepping>) {
+fn stepping_batcher(fixture: &LedgerFixture, lanes: usize) -> (WalletBatcher, Arc<Stepping>) {
     let clock = Arc::new(Stepping(AtomicI64::new(fixture.now().timestamp_millis())));
     let shared = Arc::clone(&clock);
-    (WalletBatcher::new(fixture.pool.clone(), shared), clock)
+    (WalletBatcher::with_lanes(fixture.pool.clone(), shared, lanes), clock)
 }
 
 /// Number of transactions of the database that wrote transactions of a kind.
@@ -74,8 +51,8 @@ fn assert_paid(outcomes: &[StoreResult<CommandOutcome>], paid: &[Paid], left: &m
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn groups_of_every_size_write_each_row_once(options: MySqlPoolOptions, connect: MySqlConnectOptions) {
     let fixture = LedgerFixture::open(options, connect).await;
-    let wallets = wallets_of_a_lane(&fixture, 64, 100_000).await;
-    let (batcher, _clock) = stepping_batcher(&fixture);
+    let wallets = filled(&fixture, 64, 100_000).await;
+    let (batcher, _clock) = stepping_batcher(&fixture, 1);
     let mut left = vec![100_000_i64; wallets.len()];
     for count in GROUP_SIZES {
         let paid: Vec<Paid> = (1..).zip(wallets[..count].iter().copied()).collect();
@@ -124,6 +101,33 @@ async fn groups_of_every_size_write_each_row_once(options: MySqlPoolOptions, con
     assert_eq!(fixture.discrepancies().await, []);
 }
 
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn lanes_share_wallets_and_leave_a_wallet_to_one_of_them(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let fixture = LedgerFixture::open(options, connect).await;
+    let wallets = filled(&fixture, 64, 100).await;
+    let mut groups = 0;
+    for (wallets, commands_each, lanes, expected) in [
+        (&wallets[..], 1, 1, 1),
+        (&wallets[..], 1, 2, 2),
+        (&wallets[..1], 64, 2, 1),
+        (&wallets[..8], 8, 2, 1),
+    ] {
+        let (batcher, _clock) = stepping_batcher(&fixture, lanes);
+        let commands = wallets.iter().flat_map(|wallet| std::iter::repeat_n(*wallet, commands_each));
+        let commands = commands.map(|wallet| (wallet, fixture.instruction(charge(1))));
+        for outcome in submit_all(&batcher, commands.collect()).await {
+            posted(&outcome);
+        }
+        fixture.clock.advance(Duration::minutes(1));
+        groups += expected;
+        assert_eq!(count_groups(&fixture, "charge").await, groups, "{commands_each}, {lanes}");
+    }
+    assert_eq!(fixture.discrepancies().await, []);
+}
+
 /// Commands of one wallet may change more rows than a statement takes.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_wallet_changes_any_number_of_lots_and_holds(
@@ -157,11 +161,11 @@ async fn an_expired_hold_is_released_beside_wallets_that_hold_nothing(
     connect: MySqlConnectOptions,
 ) {
     let fixture = LedgerFixture::open(options, connect).await;
-    let wallets = wallets_of_a_lane(&fixture, 6, 10).await;
+    let wallets = filled(&fixture, 6, 10).await;
     let (hold, place) = fixture.hold(10, Duration::minutes(1));
     fixture.done(wallets[2], place).await;
     fixture.clock.advance(Duration::hours(1));
-    let (batcher, _clock) = stepping_batcher(&fixture);
+    let (batcher, _clock) = stepping_batcher(&fixture, 1);
     let charges = wallets.iter().map(|wallet| (*wallet, fixture.instruction(charge(10))));
     for outcome in submit_all(&batcher, charges.collect()).await {
         assert_eq!(posted(&outcome).available, MicroCoins::ZERO, "{hold}");
@@ -178,9 +182,9 @@ async fn callers_that_were_just_answered_share_the_next_group(
     connect: MySqlConnectOptions,
 ) {
     let fixture = LedgerFixture::open(options, connect).await;
-    let wallets = wallets_of_a_lane(&fixture, 8, 10).await;
+    let wallets = filled(&fixture, 8, 10).await;
     let (first, later) = wallets.split_at(4);
-    let (batcher, clock) = stepping_batcher(&fixture);
+    let (batcher, clock) = stepping_batcher(&fixture, 1);
     let mut rival = fixture.pool.begin().await.unwrap();
     sqlx::query(
         "INSERT INTO idempotency_keys (widget_id, idem_key, body_hash, answer, created_at)

@@ -19,6 +19,7 @@ mod expiry;
 mod history;
 mod holds;
 mod idempotency;
+mod lane_queue;
 mod lot_locks;
 mod lots;
 mod pending_events;

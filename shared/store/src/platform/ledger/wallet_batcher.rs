@@ -1,12 +1,11 @@
 //! Group commit of ledger commands across wallets: lanes whose transactions carry the commands of many wallets.
 //!
-//! A wallet belongs to one lane. A lane has one transaction at a time, and what arrives meanwhile goes into the next, so the
-//! commands of a wallet keep their order. A transaction takes the wallets that no other transaction has locked and waits for
-//! none. The others leave the lane: a queue of their own waits for their locks, and while it is open, their commands go there.
+//! A lane has one transaction at a time, and no two lanes have commands of one wallet. What arrives meanwhile goes into a later
+//! one, so the commands of a wallet keep their order. A transaction takes the wallets that no other transaction has locked and waits
+//! for none. The others leave the lanes: a queue of their own waits for their locks, and while it is open, their commands go there.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,20 +17,16 @@ use sqlx::{Connection as _, MySql};
 use tokio::sync::oneshot;
 
 use super::apply::{CommandOutcome, KeyCheck, LedgerCommand, Outcomes, WalletCommands, apply_to_unlocked};
-use super::round_robin::RoundRobin;
+use super::lane_queue::LaneQueue;
 use super::wallet_commits::WalletCommits;
 use crate::group_commit::{GroupCommit, clone_error, is_row_error, is_unavailable};
 use crate::{Pool, STATEMENT_CACHE_CAPACITY, StoreError, StoreResult, answered, repeat_while};
 
-/// Commands of a transaction, which keeps the locks of its wallets below some tens of milliseconds.
-const MAX_GROUP_LEN: usize = 128;
-/// Commands of a wallet that are taken before the next wallet is served.
-const MAX_COMMANDS_PER_WALLET: usize = 16;
 /// More lanes make smaller groups, fewer leave a core idle.
 const MIN_LANES: usize = 2;
 const MAX_LANES: usize = 4;
 /// Prepared statements cached per connection of a lane. It executes statements of the ledger only: 4 inserts in 48 lengths each,
-/// 5 inserts and updates in 15, lists of keys in up to 32, lists of ids and rare statements, fewer than 400 in all.
+/// 6 inserts and updates in 15, lists of keys in up to 32, lists of ids and rare statements, fewer than 400 in all.
 const LANE_STATEMENTS: usize = 2 * STATEMENT_CACHE_CAPACITY;
 /// Times that a group that lost a race is executed, besides a try that took a used key for new. Then its wallets leave the lane, so
 /// that one does not hold up the others.
@@ -50,19 +45,27 @@ pub struct WalletBatcher {
 
 impl WalletBatcher {
     /// A batcher with connections like those of `pool`: one per lane, whose cache keeps the statements of groups, and
-    /// at most half of the connections of `pool` for wallets that leave their lane. To be called in a Tokio runtime.
+    /// at most half of the connections of `pool` for wallets that leave the lanes. To be called in a Tokio runtime.
     pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
         let cores = std::thread::available_parallelism().map_or(MIN_LANES, usize::from);
-        let lanes: Box<[Mutex<Lane>]> =
-            (0..cores.clamp(MIN_LANES, MAX_LANES)).map(|_| Mutex::default()).collect();
-        let connections = u32::try_from(lanes.len()).unwrap_or(u32::MAX);
+        Self::with_lanes(pool, clock, cores.clamp(MIN_LANES, MAX_LANES))
+    }
+
+    /// [`WalletBatcher::new`] with another number of lanes than the one that suits the machine, at least one.
+    pub fn with_lanes(pool: Pool, clock: Arc<dyn Clock>, lanes: usize) -> Self {
+        let connections = u32::try_from(lanes.max(1)).unwrap_or(u32::MAX);
         let options = pool.options().clone().min_connections(0).max_connections(connections);
         let own = options.connect_lazy_with(lane_options(&pool));
         let apart = GroupCommit::new(WalletCommits::new(pool.clone(), Arc::clone(&clock)));
-        let checked_groups = AtomicU32::new(0);
-        Self {
-            lanes: Arc::new(WalletLanes { pool: own, followed: pool, clock, lanes, checked_groups, apart }),
-        }
+        let lanes = WalletLanes {
+            pool: own,
+            followed: pool,
+            clock,
+            queue: Mutex::new(LaneQueue::new(lanes)),
+            checked_groups: AtomicU32::new(0),
+            apart,
+        };
+        Self { lanes: Arc::new(lanes) }
     }
 
     /// Executes a command, together with other commands that wait.
@@ -79,21 +82,14 @@ struct WalletLanes {
     /// The pool that moves to another node of a cluster when its node takes no writes.
     followed: Pool,
     clock: Arc<dyn Clock>,
-    lanes: Box<[Mutex<Lane>]>,
+    queue: Mutex<LaneQueue<WalletId, Pending>>,
     /// Groups that are still to look for their keys first.
     checked_groups: AtomicU32,
-    /// Wallets that have left their lane.
+    /// Wallets that have left the lanes.
     apart: GroupCommit<WalletCommits>,
 }
 
-/// Commands that wait.
-#[derive(Default)]
-struct Lane {
-    /// Whether a task works on it.
-    is_open: bool,
-    waiting: RoundRobin<WalletId, Pending>,
-}
-
+/// A command that waits.
 struct Pending {
     command: LedgerCommand,
     outcome_tx: oneshot::Sender<StoreResult<CommandOutcome>>,
@@ -114,52 +110,55 @@ type LaneConnection = Mutex<Option<PoolConnection<MySql>>>;
 
 impl fmt::Debug for WalletLanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WalletLanes")
-            .field("lanes", &self.lanes.len())
-            .field("apart", &self.apart)
-            .finish_non_exhaustive()
+        f.debug_struct("WalletLanes").field("apart", &self.apart).finish_non_exhaustive()
     }
 }
 
 impl WalletLanes {
     fn enqueue(self: &Arc<Self>, wallet: WalletId, pending: Pending) {
-        let number = self.number_of(wallet);
-        let opened = {
-            let mut lane = self.lane(number);
+        let opens_lane = {
+            let mut queue = lock(&self.queue);
             if self.apart.is_open(&wallet) {
                 // Earlier commands of the wallet wait there.
                 return self.apart.queue(wallet, pending.command, pending.outcome_tx);
             }
-            lane.waiting.push(wallet, pending);
-            !std::mem::replace(&mut lane.is_open, true)
+            queue.push(wallet, pending)
         };
-        if opened {
-            let lanes = Arc::clone(self);
-            tokio::spawn(async move { lanes.drain(number).await });
+        if opens_lane {
+            self.open_lane();
         }
     }
 
-    /// Executes groups until no command of the lane waits.
-    async fn drain(&self, number: usize) {
-        let guard = LaneGuard { lanes: self, number };
+    fn open_lane(self: &Arc<Self>) {
+        let lanes = Arc::clone(self);
+        tokio::spawn(async move { lanes.drain().await });
+    }
+
+    /// Executes groups until no command waits.
+    async fn drain(self: &Arc<Self>) {
+        let mut guard = LaneGuard { lanes: self, group: None };
         let connection = LaneConnection::default();
-        while let Some(group) = self.next_group(number) {
-            self.execute(number, &connection, group).await;
+        while let Some(group) = self.next_group(&mut guard) {
+            self.execute(&connection, group).await;
+            guard.give_back();
             // Callers that were just answered may come back at once; their commands then share the next group.
             tokio::task::yield_now().await;
         }
-        // The lane is closed; a caller that came since has opened it again.
+        // The lane is closed; a caller that came since has opened another one.
         std::mem::forget(guard);
     }
 
     /// The next commands of a lane; if none wait, the lane is closed.
-    fn next_group(&self, number: usize) -> Option<Group> {
-        let mut lane = self.lane(number);
-        lane.is_open = !lane.waiting.is_empty();
-        if lane.is_open { Some(lane.waiting.take(MAX_GROUP_LEN, MAX_COMMANDS_PER_WALLET)) } else { None }
+    fn next_group(self: &Arc<Self>, guard: &mut LaneGuard<'_>) -> Option<Group> {
+        let turn = lock(&self.queue).take()?;
+        guard.group = Some(turn.number);
+        if turn.opens_lane {
+            self.open_lane();
+        }
+        Some(turn.group)
     }
 
-    async fn execute(&self, number: usize, connection: &LaneConnection, group: Group) {
+    async fn execute(&self, connection: &LaneConnection, group: Group) {
         let executed = {
             let commands: Vec<WalletCommands<'_>> = group.iter().map(commands_of).collect();
             self.commit(connection, &commands).await
@@ -179,33 +178,28 @@ impl WalletLanes {
                                 one.answer(Err(clone_error(&error)));
                             }
                         }
-                        None => self.set_apart(number, wallet, waiting),
+                        None => self.set_apart(wallet, waiting),
                     }
                 }
             }
             // A wallet that cannot be written, or is contended, must not fail or delay the others.
             Err(error) if is_row_error(&error) || matches!(error, StoreError::Conflict(_)) => {
                 for (wallet, waiting) in group {
-                    self.set_apart(number, wallet, waiting);
+                    self.set_apart(wallet, waiting);
                 }
             }
             Err(error) => {
-                let later = if is_unavailable(&error) { self.take_waiting(number) } else { Group::new() };
-                let waiting = group.into_values().chain(later.into_values()).flatten();
+                let later = if is_unavailable(&error) { lock(&self.queue).remove_all() } else { Vec::new() };
+                let waiting = group.into_values().flatten().chain(later);
                 waiting.for_each(|one| one.answer(Err(clone_error(&error))));
             }
         }
     }
 
-    /// All commands that wait in a lane.
-    fn take_waiting(&self, number: usize) -> Group {
-        self.lane(number).waiting.take(usize::MAX, usize::MAX)
-    }
-
-    /// Moves the commands of a wallet out of the lane: those of a group, and those that came meanwhile.
-    fn set_apart(&self, number: usize, wallet: WalletId, waiting: Vec<Pending>) {
-        let mut lane = self.lane(number);
-        let later = lane.waiting.remove(&wallet);
+    /// Moves the commands of a wallet out of the lanes: those of a group, and those that came meanwhile.
+    fn set_apart(&self, wallet: WalletId, waiting: Vec<Pending>) {
+        let mut queue = lock(&self.queue);
+        let later = queue.remove(&wallet);
         for one in waiting.into_iter().chain(later) {
             self.apart.queue(wallet, one.command, one.outcome_tx);
         }
@@ -261,17 +255,6 @@ impl WalletLanes {
         *lock(connection) = Some(conn);
         Ok(outcomes)
     }
-
-    fn number_of(&self, wallet: WalletId) -> usize {
-        let mut hasher = DefaultHasher::new();
-        wallet.hash(&mut hasher);
-        let lanes = self.lanes.len() as u64;
-        usize::try_from(hasher.finish() % lanes.max(1)).unwrap_or_default()
-    }
-
-    fn lane(&self, number: usize) -> MutexGuard<'_, Lane> {
-        lock(&self.lanes[number])
-    }
 }
 
 /// Options of connections of lanes to the node that a pool uses.
@@ -293,15 +276,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A lane that a task works on. A panic drops the waiting commands, so that their callers get an error and the next caller opens
-/// the lane again.
+/// An open lane. After a panic the commands of its group are dropped, so that their callers get an error, and so are those that
+/// wait if no other lane takes them; the next caller opens a lane again.
 struct LaneGuard<'a> {
     lanes: &'a WalletLanes,
-    number: usize,
+    /// Number of the group that it executes.
+    group: Option<u64>,
+}
+
+impl LaneGuard<'_> {
+    fn give_back(&mut self) {
+        if let Some(group) = self.group.take() {
+            lock(&self.lanes.queue).give_back(group);
+        }
+    }
 }
 
 impl Drop for LaneGuard<'_> {
     fn drop(&mut self) {
-        *self.lanes.lane(self.number) = Lane::default();
+        let lost = lock(&self.lanes.queue).abandon(self.group.take());
+        drop(lost);
     }
 }
