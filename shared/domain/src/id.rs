@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use ulid::Ulid;
+use ulid::{ULID_LEN, Ulid};
 
 use crate::Clock;
 
@@ -27,6 +27,17 @@ pub struct InvalidId {
 fn fresh(clock: &dyn Clock) -> Ulid {
     let ms = u64::try_from(clock.now().timestamp_millis()).unwrap_or_default();
     Ulid::from_parts(ms, clock.random_u128())
+}
+
+/// Joins prefix and ULID in `text`, which has room for both and no more: an id is written in one piece, because statements have many
+/// and every piece is a call, and may let a buffer grow.
+fn join<'t>(prefix: &str, ulid: Ulid, text: &'t mut [u8]) -> Result<&'t str, fmt::Error> {
+    let mut digits = [0; ULID_LEN];
+    let digits = ulid.array_to_str(&mut digits);
+    let (head, tail) = text.split_at_mut_checked(prefix.len()).ok_or(fmt::Error)?;
+    head.copy_from_slice(prefix.as_bytes());
+    tail.copy_from_slice(digits.as_bytes());
+    std::str::from_utf8(text).map_err(|_| fmt::Error)
 }
 
 macro_rules! ulid_id {
@@ -59,7 +70,7 @@ macro_rules! ulid_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", $prefix, self.0)
+                f.write_str(join($prefix, self.0, &mut [0_u8; $prefix.len() + ULID_LEN])?)
             }
         }
 
@@ -340,6 +351,8 @@ mod tests {
         assert_eq!(id.to_string().parse::<InstallId>(), Ok(id));
         assert!(id.to_string().parse::<JobId>().is_err());
         assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{id}\""));
+        assert_eq!(id.to_string(), format!("ins_{}", id.0));
+        assert_eq!(TranscriptionId(Ulid::from_parts(7, 9)).to_string(), "tr_00000000070000000000000009");
     }
 
     #[test]
