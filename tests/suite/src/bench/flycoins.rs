@@ -281,7 +281,7 @@ fn report(all: &[Measured]) -> anyhow::Result<String> {
         at_least(
             times_row_lock,
             MIN_TIMES_ROW_LOCK,
-            "a charge writes seven rows and a dozen entries of indexes, the naive one three rows",
+            "a charge writes seven rows and eight entries of indexes, the naive one four rows and five entries",
         ),
     ]);
     Ok(format!(
