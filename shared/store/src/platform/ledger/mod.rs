@@ -9,7 +9,7 @@
 //! before it writes, and on one hot wallet both variants spend their time waiting for each other's commit. Fewer
 //! commits and statements help, so [`WalletBatcher`] executes the commands that wait in one transaction for many wallets.
 //! Measured by `cargo xtask bench -- flycoins`; see `docs/decisions/0053-batch-wallets-in-lanes.md`,
-//! `docs/decisions/0074-write-a-table-by-one-statement.md` and `docs/decisions/0081-write-less-per-charge.md`.
+//! `docs/decisions/0074-write-a-table-by-one-statement.md` and `docs/decisions/0082-write-less-per-charge.md`.
 
 mod apply;
 mod changed;
