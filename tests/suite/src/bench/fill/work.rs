@@ -59,13 +59,15 @@ fn calls(volume: Volume) -> Filling {
     )
 }
 
-/// Jobs of all kinds. The waiting and the running ones are due in years.
+/// Jobs of all kinds. The waiting and the running ones are due in years. 100 jobs run, however many there are: as many as the
+/// places of some workers.
 fn jobs(volume: Volume) -> Filling {
     let durable: Vec<_> =
         catalogue::kinds().filter_map(|info| Some((info.kind, info.policy?.queue))).collect();
     let kinds: Vec<&str> = durable.iter().map(|(kind, _)| *kind).collect();
     let queues: Vec<&str> = durable.iter().map(|(_, queue)| queue.as_str()).collect();
     let due = "IF(:n % 1000 < 2, :at + INTERVAL 1000 DAY, :at)";
+    let running = ":n < 1000 AND :n % 10 = 5";
     Filling::of(
         "jobs",
         "id, kind, queue, priority, payload, state, attempt, max_attempts, run_at, push_at, lease_owner, lease_until, tenant,
@@ -73,12 +75,12 @@ fn jobs(volume: Volume) -> Filling {
         Source::Spread(volume.rows),
         format!(
             "CONCAT('job_', :ulid), {}, {}, 1, '{{}}',
-             CASE WHEN :n % 1000 < 2 THEN 'queued' WHEN :n % 1000 = 2 THEN 'running' WHEN :n % 1000 < 23 THEN 'dead'
+             CASE WHEN :n % 1000 < 2 THEN 'queued' WHEN {running} THEN 'running' WHEN :n % 1000 < 23 THEN 'dead'
                   WHEN :n % 1000 < 32 THEN 'cancelled' ELSE 'done' END,
-             IF(:n % 1000 < 2, 0, 1), 8, {due}, {due}, IF(:n % 1000 = 2, 'bench', NULL),
-             IF(:n % 1000 = 2, :at + INTERVAL 1000 DAY, NULL), CAST(o.account_id AS CHAR), CONCAT('bench-', :n DIV 8),
-             IF(:n % 1000 BETWEEN 3 AND 22, 'connection refused', NULL), :at, IF(:n % 1000 < 2, NULL, :at),
-             IF(:n % 1000 < 3, NULL, :at)",
+             IF(:n % 1000 < 2, 0, 1), 8, {due}, {due}, IF({running}, 'bench', NULL),
+             IF({running}, :at + INTERVAL 1000 DAY, NULL), CAST(o.account_id AS CHAR), CONCAT('bench-', :n DIV 8),
+             IF(:n % 1000 BETWEEN 2 AND 22, 'connection refused', NULL), :at, IF(:n % 1000 < 2, NULL, :at),
+             IF(:n % 1000 < 2 OR {running}, NULL, :at)",
             one_of(&kinds),
             one_of(&queues)
         ),
