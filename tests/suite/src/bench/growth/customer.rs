@@ -1,9 +1,9 @@
 //! A long history of the measured customer in the full environment, and the state of a database at rest.
 
 use anyhow::Context as _;
+use flysk_store::Pool;
 use sqlx::AssertSqlSafe;
 
-use super::bench_env::BenchEnv;
 use super::waiting::numbers;
 use crate::environment::{ACCOUNT, LEAD};
 
@@ -28,13 +28,12 @@ pub(super) struct Extra {
 }
 
 /// Adds the customer's history and old idempotency keys, and ends what the generator left unfinished.
-pub(super) async fn extend(full: &BenchEnv, rows: u32) -> anyhow::Result<Extra> {
+pub(super) async fn extend(pool: &Pool, rows: u32) -> anyhow::Result<Extra> {
     let extra = Extra {
         own: (rows / ROWS_PER_OWN_ROW).max(1_000),
         waiting: (rows / ROWS_PER_WAITING_JOB).max(10_000),
         keys: (rows / ROWS_PER_KEY).max(1_000),
     };
-    let pool = &full.env.pool;
     let (install, widget): (String, String) =
         sqlx::query_as("SELECT id, widget_id FROM installs WHERE account_id = ?")
             .bind(ACCOUNT)
@@ -96,11 +95,15 @@ fn own_rows(count: u32, install: &str, wallet: &str, lot: &str) -> Vec<String> {
     ]
 }
 
-/// Statements after which nothing is in progress: a tick that finds work does the work.
+/// Statements after which nothing is in progress: a tick that finds work does the work. The hash chain of the audit log goes on
+/// behind the rows that are sealed already, because a number in it is unique.
 fn at_rest() -> [String; 2] {
     [
         "UPDATE transcriptions SET state = 'done' WHERE state = 'recognizing'".to_owned(),
-        "UPDATE audit_log a JOIN (SELECT id, ROW_NUMBER() OVER (ORDER BY id) AS place FROM audit_log) o ON o.id = a.id
+        "UPDATE audit_log a JOIN (
+             SELECT id, ROW_NUMBER() OVER (ORDER BY id) + (SELECT COALESCE(MAX(chain_number), 0) FROM audit_log) AS place
+             FROM audit_log WHERE chain_number IS NULL
+         ) o ON o.id = a.id
          SET a.chain_number = o.place, a.chain_hash = REPEAT('0', 64)"
             .to_owned(),
     ]

@@ -3,6 +3,8 @@
 //! Both environments run at the same time and are asked in turns, so that other load on the machine concerns both. Each has one
 //! customer whose card, history and balance are measured; in the full one the generator of the panel's benchmark adds the
 //! others, and the measured customer has a long history.
+//!
+//! A measurement that fails leaves the others their numbers: the filling takes minutes.
 
 mod bench_env;
 mod customer;
@@ -13,10 +15,13 @@ mod proving;
 mod pruning;
 mod report;
 mod selection;
+#[cfg(test)]
+mod tests;
 mod ticks;
+mod verdicts;
 mod waiting;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use flysk_domain::SystemClock;
@@ -29,7 +34,7 @@ use bench_env::BenchEnv;
 use other_tenants::StartDelays;
 use proving::Proving;
 use pruning::Pruned;
-use selection::Selections;
+use ticks::Ticks;
 
 pub(super) use kinds::{Occupy, Start};
 
@@ -51,7 +56,7 @@ impl Pair {
     }
 }
 
-/// Everything that was measured.
+/// Everything that was measured, or why it was not.
 #[derive(Debug)]
 struct Run {
     volume: Volume,
@@ -59,20 +64,43 @@ struct Run {
     /// Rows that were added besides the generator's.
     extra: customer::Extra,
     /// Hot paths, whose budget is the growth.
-    paths: Vec<Pair>,
+    paths: anyhow::Result<Vec<Pair>>,
     /// Starts of empty jobs per second, with a backlog: empty and full.
-    starts: [f64; 2],
-    /// Jobs of the schedule that look for what is due.
-    ticks: Vec<Pair>,
-    /// Jobs of the schedule whose work grows with the customers or with the day.
-    slow_ticks: Vec<Pair>,
-    selections: Selections,
+    starts: anyhow::Result<[f64; 2]>,
+    /// Jobs of the schedule.
+    ticks: anyhow::Result<Ticks>,
+    /// Looks of a relay with nothing due, on both databases.
+    nothing_due: anyhow::Result<Pair>,
+    /// The same with all waiting jobs due, on the full database.
+    all_due: anyhow::Result<Times>,
     /// Counting of all queues for the metrics, on the full database.
-    counting: Times,
-    pruned: Pruned,
+    counting: anyhow::Result<Times>,
+    pruned: anyhow::Result<Pruned>,
     /// Of the empty and of the full database.
-    proving: [Proving; 2],
-    delays: StartDelays,
+    proving: anyhow::Result<[Proving; 2]>,
+    delays: anyhow::Result<StartDelays>,
+    laps: Laps,
+}
+
+/// Times of the steps of the part.
+#[derive(Debug)]
+struct Laps {
+    since: Instant,
+    taken: Vec<(&'static str, Duration)>,
+}
+
+impl Laps {
+    /// Begins with the first step.
+    fn start() -> Self {
+        Self { since: Instant::now(), taken: Vec::new() }
+    }
+
+    /// A step ends, and the next one begins.
+    fn end(&mut self, step: &'static str) {
+        let now = Instant::now();
+        self.taken.push((step, now - self.since));
+        self.since = now;
+    }
 }
 
 /// Runs the benchmark. `rows`: calls, ledger entries and jobs of the full database, each.
@@ -80,31 +108,35 @@ pub(super) async fn run(servers: &Servers, rows: u32) -> anyhow::Result<String> 
     let usual = set_buffer_pool(servers, BUFFER_POOL_BYTES).await?;
     let measured = Box::pin(measure(servers, rows)).await;
     set_buffer_pool(servers, usual).await?;
-    report::text(&measured?)
+    Ok(report::text(&measured?))
 }
 
 async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<Run> {
-    let volume = Volume::thin(rows);
+    let (volume, mut laps) = (Volume::thin(rows), Laps::start());
     let mut empty = Box::pin(BenchEnv::start(servers)).await.context("the empty environment")?;
     let mut full = Box::pin(BenchEnv::start(servers)).await.context("the full environment")?;
     let filling = Box::pin(fill::fill(&full.env.pool, volume, &SystemClock));
     let filled = filling.await.context("cannot fill the database")?;
-    let extra = customer::extend(&full, rows).await.context("cannot extend the customer's history")?;
-    let mut selections = selection::without_waiting(&empty, &full).await?;
+    let extra =
+        customer::extend(&full.env.pool, rows).await.context("cannot extend the customer's history")?;
+    laps.end("filling");
+    let nothing_due = selection::without_waiting(&empty, &full).await;
     waiting::insert(&full.env.pool, extra.waiting).await.context("cannot insert waiting jobs")?;
-    selection::with_waiting(&full, &mut selections).await?;
-    let counting = selection::counting(&full).await?;
-
-    let paths = Box::pin(paths::measure(&empty, &full)).await.context("hot paths")?;
-    let starts = other_tenants::starts_per_second(servers, &empty, &full).await.context("starts of jobs")?;
-    let (ticks, slow_ticks) = ticks::measure(&mut empty, &mut full).await.context("ticks")?;
-    let proving = [
-        proving::measure(&empty).await.context("proof of the empty ledger")?,
-        proving::measure(&full).await.context("proof of the full ledger")?,
-    ];
-    let delays = other_tenants::start_delays(servers, &empty, &full, extra.waiting);
-    let delays = delays.await.context("start delays")?;
-    let pruned = pruning::measure(servers, &mut full).await.context("pruning")?;
+    let all_due = selection::with_waiting(&full).await;
+    let counting = selection::counting(&full).await;
+    laps.end("looks of a relay");
+    let paths = Box::pin(paths::measure(&empty, &full)).await;
+    laps.end("hot paths");
+    let starts = other_tenants::starts_per_second(servers, &empty, &full).await;
+    laps.end("starts of jobs");
+    let ticks = Box::pin(ticks::measure(&mut empty, &mut full)).await;
+    laps.end("schedule");
+    let proving = proving::measure(&empty, &full).await;
+    laps.end("proofs of the ledger");
+    let delays = other_tenants::start_delays(servers, &empty, &full, extra.waiting).await;
+    laps.end("other tenants");
+    let pruned = pruning::measure(servers, &mut full).await;
+    laps.end("deletions");
     empty.env.stop()?;
     full.env.stop()?;
     Ok(Run {
@@ -114,12 +146,13 @@ async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<Run> {
         paths,
         starts,
         ticks,
-        slow_ticks,
-        selections,
+        nothing_due,
+        all_due,
         counting,
         pruned,
         proving,
         delays,
+        laps,
     })
 }
 

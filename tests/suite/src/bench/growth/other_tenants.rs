@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, SystemClock};
-use flysk_queue::{Outbox, QueueNotifier, RedisKeys, connect_redis};
+use flysk_queue::{Job as _, Outbox, QueueNotifier, RedisKeys, connect_redis};
 use tokio::time::MissedTickBehavior;
 
 use super::bench_env::BenchEnv;
@@ -17,8 +17,10 @@ use crate::bench::jobs::workers::Workers;
 use crate::bench::servers::Servers;
 use crate::bench::times::{Sample, Times, rate};
 
-/// Empty jobs whose starts are counted.
-const BACKLOG_JOBS: u32 = 5_000;
+/// Empty jobs whose starts are counted: two seconds of work.
+const BACKLOG_JOBS: u32 = 20_000;
+/// Backlogs on each database. The median counts.
+const BACKLOGS: usize = 3;
 /// Jobs per transaction when the backlog is written.
 const ENQUEUE_BATCH: u32 = 500;
 /// Waiting jobs of the one tenant to compare with. A worker needs 15 s for them.
@@ -40,27 +42,38 @@ pub(super) struct StartDelays {
     pub(super) many: Times,
 }
 
-/// Starts of empty jobs per second on both databases.
+/// Starts of empty jobs per second on both databases, measured in turns.
 pub(super) async fn starts_per_second(
     servers: &Servers,
     empty: &BenchEnv,
     full: &BenchEnv,
 ) -> anyhow::Result<[f64; 2]> {
-    let mut rates = [0.0; 2];
-    for (rate, bench) in rates.iter_mut().zip([empty, full]) {
-        *rate = starts_on(servers, bench).await?;
+    let (benches, mut rates) = ([empty, full], [Vec::new(), Vec::new()]);
+    for backlog in 0..BACKLOGS {
+        for position in 0..2 {
+            let side = (backlog + position) % 2;
+            rates[side].push(starts_on(servers, benches[side], backlog).await?);
+        }
     }
-    Ok(rates)
+    Ok(rates.map(median))
 }
 
-async fn starts_on(servers: &Servers, bench: &BenchEnv) -> anyhow::Result<f64> {
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+async fn starts_on(servers: &Servers, bench: &BenchEnv, number: usize) -> anyhow::Result<f64> {
     let outbox = Outbox::new(bench.env.pool.clone(), None, Arc::new(SystemClock));
     for batch in 0..BACKLOG_JOBS / ENQUEUE_BATCH {
         enqueue(&outbox, batch, ENQUEUE_BATCH).await?;
     }
-    let workers = Workers::start(servers, &role(servers, bench, "starts")?, 1)?;
+    let workers = Workers::start(servers, &role(servers, bench, &format!("starts-{number}"))?, 1)?;
     workers.wait_for(BACKLOG_JOBS).await?;
-    rate(&workers.stop()?).context("too few jobs started")
+    let starts = workers.stop()?;
+    // Otherwise the empty database would not stay empty.
+    sqlx::query("DELETE FROM jobs WHERE kind = ?").bind(Start::KIND).execute(&bench.env.pool).await?;
+    rate(&starts).context("too few jobs started")
 }
 
 /// Measures start delays; the waiting jobs of the full database are due for this time.
@@ -74,9 +87,10 @@ pub(super) async fn start_delays(
     waiting::insert_due(&empty.env.pool, FEW_DUE_JOBS).await?;
     let few = delays(servers, empty, "few").await?;
     waiting::set_due(&full.env.pool, waiting, SystemClock.now()).await?;
-    let many = delays(servers, full, "many").await?;
+    let many = delays(servers, full, "many").await;
+    // In any case: workers of later measurements do not know these jobs.
     waiting::set_due(&full.env.pool, waiting, waiting::later()).await?;
-    Ok(StartDelays { idle, few, many })
+    Ok(StartDelays { idle, few, many: many? })
 }
 
 async fn delays(servers: &Servers, bench: &BenchEnv, name: &str) -> anyhow::Result<Times> {

@@ -61,16 +61,21 @@ impl Path {
 /// Measures all paths, and the first look of a scheduler.
 pub(super) async fn measure(empty: &BenchEnv, full: &BenchEnv) -> anyhow::Result<Vec<Pair>> {
     let benches = [empty, full];
+    let measured = Box::pin(measure_all(benches)).await;
+    for bench in benches {
+        remove_jobs(bench).await?;
+    }
+    measured
+}
+
+async fn measure_all(benches: [&BenchEnv; 2]) -> anyhow::Result<Vec<Pair>> {
     let mut pairs = Vec::new();
     for path in Path::ALL {
         let asked = alternate(ROUNDS, PER_ROUND, async |side, number| path.ask(benches[side], number).await);
         let [empty, full] = asked.await.with_context(|| path.name())?;
         pairs.push(Pair { name: path.name().to_owned(), empty, full });
     }
-    pairs.push(first_looks_of_a_scheduler(benches).await?);
-    for bench in benches {
-        remove_jobs(bench).await?;
-    }
+    pairs.push(first_looks_of_a_scheduler(benches).await.context("looks of a scheduler")?);
     Ok(pairs)
 }
 

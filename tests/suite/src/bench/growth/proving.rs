@@ -32,8 +32,14 @@ pub(super) struct Proving {
     pub(super) all: Verified,
 }
 
+/// Runs the command on both databases.
+pub(super) async fn measure(empty: &BenchEnv, full: &BenchEnv) -> anyhow::Result<[Proving; 2]> {
+    let empty = prove(empty).await.context("of the empty ledger")?;
+    Ok([empty, prove(full).await.context("of the full ledger")?])
+}
+
 /// Runs the command three times. A mismatch is an error.
-pub(super) async fn measure(bench: &BenchEnv) -> anyhow::Result<Proving> {
+async fn prove(bench: &BenchEnv) -> anyhow::Result<Proving> {
     let first = verify(bench, &[])?;
     for number in 0..NEW_CHARGES {
         bench.charge(&format!("proof-{number}")).await?;

@@ -23,29 +23,19 @@ const COUNTED_PER_SLICE: u32 = 50_000;
 /// Slices.
 const QUEUE_COUNTS: usize = 10;
 
-/// Looks of a relay.
-#[derive(Debug)]
-pub(super) struct Selections {
-    /// With nothing due, on both databases.
-    pub(super) nothing_due: Pair,
-    /// With all waiting jobs due, on the full database.
-    pub(super) all_due: Option<Times>,
-}
-
-/// Looks with nothing due.
-pub(super) async fn without_waiting(empty: &BenchEnv, full: &BenchEnv) -> anyhow::Result<Selections> {
+/// Looks with nothing due, on both databases.
+pub(super) async fn without_waiting(empty: &BenchEnv, full: &BenchEnv) -> anyhow::Result<Pair> {
     let pools = [&empty.env.pool, &full.env.pool];
     let mut selectors = [DueSelector::default(), DueSelector::default()];
     let looked = alternate(ROUNDS, PER_ROUND, async |side, _| {
         look(pools[side], &mut selectors[side], SystemClock.now()).await
     });
     let [empty, full] = looked.await.context("looks of the relay")?;
-    let name = "look of a relay, nothing due".to_owned();
-    Ok(Selections { nothing_due: Pair { name, empty, full }, all_due: None })
+    Ok(Pair { name: "look of a relay, nothing due".to_owned(), empty, full })
 }
 
 /// Looks at a time when all waiting jobs are due.
-pub(super) async fn with_waiting(full: &BenchEnv, selections: &mut Selections) -> anyhow::Result<()> {
+pub(super) async fn with_waiting(full: &BenchEnv) -> anyhow::Result<Times> {
     let then = SystemClock.now() + TimeDelta::days(2);
     let mut selector = DueSelector::default();
     let mut taken = Vec::new();
@@ -55,8 +45,7 @@ pub(super) async fn with_waiting(full: &BenchEnv, selections: &mut Selections) -
             taken.push(took);
         }
     }
-    selections.all_due = Times::new(taken);
-    Ok(())
+    Times::new(taken).context("no look was measured")
 }
 
 async fn look(pool: &Pool, selector: &mut DueSelector, now: DateTime<Utc>) -> anyhow::Result<Duration> {
