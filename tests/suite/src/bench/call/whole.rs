@@ -256,11 +256,16 @@ impl Measured {
             let cell = |percent| format!("{:.0} ms", times.ms(percent));
             stages.row(vec![stage.clone(), times.count().to_string(), cell(50), cell(99)]);
         }
+        let why = format!(
+            "preparing takes {} of it; the rest is the jobs, statements and requests of {} stages",
+            ms(self.preparing),
+            self.stages.len()
+        );
         let mut verdicts = budgets();
         verdicts.row(vec![
             format!("CPU of worker and children per call of {CALL_MINUTES} min ≤ {MAX_CPU_PER_DECODING} × decoding it once"),
             format!("{ratio:.2} ×, {}", ms(per_call)),
-            at_most(ratio, MAX_CPU_PER_DECODING, "the stages around the decoder weigh more on a short recording"),
+            at_most(ratio, MAX_CPU_PER_DECODING, &why),
         ]);
         verdicts.row(vec![
             format!("whole calls per second, one worker, {cores:.0} cores for everything"),

@@ -22,6 +22,7 @@ use flysk_tokens::Vault;
 
 use super::pace::steadily;
 use super::sink::Sink;
+use crate::bench::child::{cpu_of, cpu_of_machine};
 use crate::bench::table::{Table, at_least};
 use crate::bench::times::Times;
 use crate::environment::Environment;
@@ -32,18 +33,41 @@ const WIDGET_COUNT: usize = 100;
 const HANGING_WIDGETS: usize = 30;
 /// Events per second, over all vendors.
 const EVENTS_PER_SECOND: u32 = 100;
-/// Backlog of the throughput run, in deliveries.
-const BACKLOG: usize = 5_000;
+/// Backlog of the throughput run, in deliveries: several seconds of work, so that its first and last moments weigh
+/// little.
+const BACKLOG: usize = 15_000;
 const INSERT_BATCH_SIZE: usize = 250;
 const MIN_DELIVERIES_PER_SECOND: f64 = 3_000.0;
 /// Time until the backlog is due, in which all of it is inserted.
-const BACKLOG_DELAY: TimeDelta = TimeDelta::seconds(8);
+const BACKLOG_DELAY: TimeDelta = TimeDelta::seconds(40);
 const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Vendors whose backends are the sink.
 struct Vendors {
     outbox: Outbox,
     widgets: Vec<WidgetId>,
+}
+
+/// Deliveries of a backlog.
+struct Backlog {
+    /// Deliveries per second, from the first to the last.
+    rate: f64,
+    /// Connections of the worker to the receiver.
+    connections: usize,
+    /// Cores in use: of the worker, of the receiver, and of the whole machine.
+    cores: [f64; 3],
+}
+
+impl Backlog {
+    /// What bounds the rate: who uses the CPU.
+    fn bound(&self) -> String {
+        let [worker, receiver, machine] = self.cores;
+        format!(
+            "{machine:.1} cores are busy: {worker:.1} by the worker, {receiver:.1} by the receiver, {:.1} by the databases and \
+             everything else",
+            (machine - worker - receiver).max(0.0)
+        )
+    }
 }
 
 /// Runs the benchmark. The environment must have a running worker that may call the sink.
@@ -59,7 +83,7 @@ pub(super) async fn run(
     vendors.set_target(sink, HANGING_WIDGETS).await?;
     let beside = vendors.steadily(sink, HANGING_WIDGETS, time).await?;
     vendors.set_target(sink, 0).await?;
-    let rate = vendors.backlog(env, sink).await?;
+    let backlog = vendors.backlog(env, sink).await?;
 
     let mut table = Table::new(&["commit → received by the backend", "events", "p50", "p99"]);
     for (name, times) in [
@@ -77,17 +101,16 @@ pub(super) async fn run(
     ]);
     verdicts.row(vec![
         "3,000 deliveries/s".to_owned(),
-        format!("{rate:.0}/s"),
-        at_least(
-            rate,
-            MIN_DELIVERIES_PER_SECOND,
-            "claims, reads and ends are shared; what each delivery costs alone is its wake-up, two permits and the request",
-        ),
+        format!("{:.0}/s", backlog.rate),
+        at_least(backlog.rate, MIN_DELIVERIES_PER_SECOND, &backlog.bound()),
     ]);
     Ok(format!(
         "{table}\n{EVENTS_PER_SECOND} events/s over {WIDGET_COUNT} vendors for {} s, one worker process; times are for backends that do not hang. Deliveries/s: from the\n\
-         first to the last of {BACKLOG} waiting deliveries that become due together, one worker process, with the receiver in the measuring process.\n",
-        time.as_secs()
+         first to the last of {BACKLOG} waiting deliveries that become due together, one worker process, over {} connections to the receiver in the\n\
+         measuring process. Meanwhile {}.\n",
+        time.as_secs(),
+        backlog.connections,
+        backlog.bound()
     ))
 }
 
@@ -156,8 +179,8 @@ impl Vendors {
         Times::new(times).context("no event was received")
     }
 
-    /// Deliveries per second with a backlog.
-    async fn backlog(&self, env: &Environment, sink: &Sink) -> anyhow::Result<f64> {
+    /// Deliveries with a backlog.
+    async fn backlog(&self, env: &Environment, sink: &Sink) -> anyhow::Result<Backlog> {
         sqlx::query("DELETE FROM event_endpoints").execute(&env.pool).await?;
         sqlx::query("DELETE FROM jobs WHERE kind = 'lifecycle.deliver_event'").execute(&env.pool).await?;
         sink.forget();
@@ -166,12 +189,24 @@ impl Vendors {
         for batch in all.chunks(INSERT_BATCH_SIZE) {
             tell(&self.outbox, batch, due_at).await?;
         }
-        anyhow::ensure!(SystemClock.now() < due_at, "the backlog was not inserted in time");
+        let left = (due_at - SystemClock.now()).to_std().context("the backlog was not inserted in time")?;
+        tokio::time::sleep(left).await;
+        let (began, before) = (Instant::now(), cpu_times(env)?);
         let came = sink.wait_for(BACKLOG, WAIT_TIMEOUT).await?;
+        let (took, after) = (began.elapsed(), cpu_times(env)?);
         let (first, last) = (came.values().min().context("none")?, came.values().max().context("none")?);
+        let cores = std::array::from_fn(|party| {
+            after[party].saturating_sub(before[party]).as_secs_f64() / took.as_secs_f64()
+        });
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        Ok(came.len() as f64 / (*last - *first).as_secs_f64().max(0.001))
+        let rate = came.len() as f64 / (*last - *first).as_secs_f64().max(0.001);
+        Ok(Backlog { rate, connections: sink.connections(), cores })
     }
+}
+
+/// CPU time so far of the worker, of this process, which receives, and of the machine.
+fn cpu_times(env: &Environment) -> anyhow::Result<[Duration; 3]> {
+    Ok([cpu_of(env.pid(1)?)?, cpu_of(std::process::id())?, cpu_of_machine()?])
 }
 
 /// Inserts an event for each of these widgets and the job that delivers it at `due_at`, in one transaction.

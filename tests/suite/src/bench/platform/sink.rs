@@ -1,6 +1,6 @@
 //! Backends of vendors: some accept events at once, some never respond.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,17 @@ use anyhow::bail;
 use poem::http::StatusCode;
 use poem::listener::TcpAcceptor;
 use poem::web::Data;
-use poem::{EndpointExt as _, Request, Route, Server, handler, post};
+use poem::{Body, EndpointExt as _, Request, Route, Server, handler, post};
 
-type Arrivals = Arc<Mutex<HashMap<String, Instant>>>;
+type Arrivals = Arc<Mutex<Received>>;
+
+/// What has arrived.
+#[derive(Debug, Default)]
+struct Received {
+    events: HashMap<String, Instant>,
+    /// Ports of the sender, one for each of its connections.
+    ports: HashSet<u16>,
+}
 
 /// Receiver of events, with the arrival time of each.
 #[derive(Debug)]
@@ -36,7 +44,12 @@ impl Sink {
 
     /// Clears the recorded arrivals.
     pub(super) fn forget(&self) {
-        locked(&self.arrivals).clear();
+        *locked(&self.arrivals) = Received::default();
+    }
+
+    /// Number of connections over which events have arrived.
+    pub(super) fn connections(&self) -> usize {
+        locked(&self.arrivals).ports.len()
     }
 
     /// Waits until `wanted` different events have arrived; returns their arrival times.
@@ -47,9 +60,9 @@ impl Sink {
     ) -> anyhow::Result<HashMap<String, Instant>> {
         let deadline = Instant::now() + timeout;
         loop {
-            let count = locked(&self.arrivals).len();
+            let count = locked(&self.arrivals).events.len();
             if count >= wanted {
-                return Ok(locked(&self.arrivals).clone());
+                return Ok(locked(&self.arrivals).events.clone());
             }
             if Instant::now() > deadline {
                 bail!("{count} of {wanted} events arrived within {} s", timeout.as_secs());
@@ -59,10 +72,17 @@ impl Sink {
     }
 }
 
+/// Reads the body to its end, as a backend does. A connection with an unread body could not be used again.
 #[handler]
-fn take(request: &Request, Data(arrivals): Data<&Arrivals>) -> StatusCode {
+async fn take(request: &Request, Data(arrivals): Data<&Arrivals>, body: Body) -> StatusCode {
     let id = request.header("webhook-id").unwrap_or_default().to_owned();
-    locked(arrivals).entry(id).or_insert_with(Instant::now);
+    let port = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::port);
+    if body.into_bytes().await.is_err() {
+        return StatusCode::BAD_REQUEST;
+    }
+    let mut received = locked(arrivals);
+    received.events.entry(id).or_insert_with(Instant::now);
+    received.ports.extend(port);
     StatusCode::NO_CONTENT
 }
 
@@ -72,6 +92,6 @@ async fn hang() -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-fn locked(arrivals: &Arrivals) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+fn locked(arrivals: &Arrivals) -> std::sync::MutexGuard<'_, Received> {
     arrivals.lock().unwrap_or_else(PoisonError::into_inner)
 }
