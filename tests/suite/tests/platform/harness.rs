@@ -91,8 +91,9 @@ impl TestApp {
 
     /// Starts another API process with changed variables; returns its address.
     pub(crate) async fn api_in(&self, change: impl FnOnce(Env) -> Env) -> String {
-        let config = ApiConfig::from_env(&change(self.env.clone())).unwrap();
-        let deps = Deps::new(config, self.executor.outbox().clone(), redis(&self.env).await.0).unwrap();
+        let env = change(self.env.clone());
+        let config = ApiConfig::from_env(&env).unwrap();
+        let deps = Deps::new(config, self.executor.outbox().clone(), redis(&env).await.0).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         serve(listener, deps);

@@ -49,6 +49,7 @@ mod paid_widget;
 mod pay_links;
 mod races;
 mod rate_limit;
+mod readiness;
 mod refresh_all;
 mod refusals;
 mod rotation;
