@@ -82,6 +82,27 @@ struct Run {
     laps: Laps,
 }
 
+impl Run {
+    /// Prints why measurements failed, with the logs of the processes. The page has the causes alone.
+    #[expect(clippy::print_stderr, reason = "a benchmark prints to the terminal")]
+    fn print_failures(&self) {
+        let failed = [
+            self.paths.as_ref().err(),
+            self.starts.as_ref().err(),
+            self.ticks.as_ref().err(),
+            self.nothing_due.as_ref().err(),
+            self.all_due.as_ref().err(),
+            self.counting.as_ref().err(),
+            self.pruned.as_ref().err(),
+            self.proving.as_ref().err(),
+            self.delays.as_ref().err(),
+        ];
+        for error in failed.into_iter().flatten() {
+            eprintln!("not measured: {error:#}\n");
+        }
+    }
+}
+
 /// Times of the steps of the part.
 #[derive(Debug)]
 struct Laps {
@@ -108,7 +129,9 @@ pub(super) async fn run(servers: &Servers, rows: u32) -> anyhow::Result<String> 
     let usual = set_buffer_pool(servers, BUFFER_POOL_BYTES).await?;
     let measured = Box::pin(measure(servers, rows)).await;
     set_buffer_pool(servers, usual).await?;
-    Ok(report::text(&measured?))
+    let measured = measured?;
+    measured.print_failures();
+    Ok(report::text(&measured))
 }
 
 async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<Run> {

@@ -27,8 +27,14 @@ pub(super) fn text(run: &Run) -> String {
 fn shown(table: Result<Table, &anyhow::Error>, name: &str) -> String {
     match table {
         Ok(table) => table.to_string(),
-        Err(error) => format!("{name}: **not run**: {error:#}.\n"),
+        Err(error) => format!("{name}: **not run**: {}.\n", cause(error)),
     }
+}
+
+/// The first line of an error's cause, without the logs that others have.
+pub(super) fn cause(error: &anyhow::Error) -> String {
+    let cause = error.root_cause().to_string();
+    cause.lines().next().unwrap_or_default().to_owned()
 }
 
 fn method(run: &Run) -> String {
@@ -73,7 +79,7 @@ fn ticks_tables(run: &Run) -> String {
             pairs_table("job of the schedule with nothing due", &ticks.due),
             pairs_table("job of the schedule that grows with customers and calls of the day", &ticks.slow)
         ),
-        Err(error) => format!("jobs of the schedule: **not run**: {error:#}.\n"),
+        Err(error) => format!("jobs of the schedule: **not run**: {}.\n", cause(error)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::other_tenants::{FEW_DUE_JOBS, StartDelays};
 use super::proving::Proving;
 use super::pruning::Pruned;
-use super::report::longest;
+use super::report::{cause, longest};
 use super::ticks::Ticks;
 use super::{Pair, Run};
 use crate::bench::table::{Table, at_most, budgets};
@@ -58,7 +58,7 @@ pub(super) fn verdicts(run: &Run) -> Table {
 }
 
 fn not_measured(budget: &str, error: &anyhow::Error) -> Vec<String> {
-    vec![budget.to_owned(), format!("not measured: {error:#}"), "not measured".to_owned()]
+    vec![budget.to_owned(), cause(error), "not measured".to_owned()]
 }
 
 fn judge_path(pair: &Pair, verdicts: &mut Table) {
