@@ -32,6 +32,9 @@ pub(super) struct Window {
     pub(super) before: DateTime<Utc>,
     /// Maximum number of entries per source.
     pub(super) limit: u32,
+    /// The page is full of entries that are as new as this, or newer: older ones are left out, apart from one, which tells that there
+    /// is a next page. A source may tell more, if reading them costs no more.
+    pub(super) since: Option<DateTime<Utc>>,
 }
 
 impl Window {
@@ -42,6 +45,15 @@ impl Window {
             return newest;
         }
         Keyset { from: first_id_at(self.before), ..newest }
+    }
+
+    /// Those of these ids, the newest first, whose rows have to be read.
+    fn wanted(&self, mut ids: Vec<String>, first_id_at: fn(DateTime<Utc>) -> String) -> Vec<String> {
+        if let Some(oldest) = self.since.map(first_id_at) {
+            let newer = ids.iter().take_while(|id| **id >= oldest).count();
+            ids.truncate(newer + 1);
+        }
+        ids
     }
 
     /// The end of the window as SQL can express it. Statements bind it without its zone: with one it is sent as a `TIMESTAMP`, and
@@ -147,7 +159,9 @@ async fn settings(conn: &mut Conn, install: &Install, window: &Window) -> StoreR
 
 async fn event(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
     let filter = EventFilter { install_id: Some(install.id), ..EventFilter::default() };
-    let ids = events::ids(conn, &filter, &window.keyset(|at| EventId::first_at(at).to_string())).await?;
+    let first_id_at = |at| EventId::first_at(at).to_string();
+    let ids = events::ids(conn, &filter, &window.keyset(first_id_at)).await?;
+    let ids = window.wanted(ids, first_id_at);
     let entries = events::rows(conn, &ids).await?.into_iter().map(|event| Entry {
         at: event.happened_at,
         read_by: event.id.time(),
@@ -165,8 +179,9 @@ async fn call(conn: &mut Conn, install: &Install, window: &Window) -> StoreResul
         return Ok(Vec::new());
     }
     let filter = CallFilter { account_id: Some(install.account_id), ..CallFilter::default() };
-    let ids =
-        calls::ids(conn, &filter, &window.keyset(|at| TranscriptionId::first_at(at).to_string())).await?;
+    let first_id_at = |at| TranscriptionId::first_at(at).to_string();
+    let ids = calls::ids(conn, &filter, &window.keyset(first_id_at)).await?;
+    let ids = window.wanted(ids, first_id_at);
     let entries = calls::rows(conn, &ids).await?.into_iter().map(|call| {
         let charged = call.charged().map(|coins| format!("списано {}", format::coins(coins)));
         let why = [call.failure_code.clone(), charged].into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -186,10 +201,13 @@ async fn call(conn: &mut Conn, install: &Install, window: &Window) -> StoreResul
 async fn coins(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
     let Some(wallet) = ledger::find_wallet_of_install(conn, install.id).await? else { return Ok(Vec::new()) };
     let until = Some(window.before).filter(|before| *before != DateTime::<Utc>::MAX_UTC);
-    let filter = HistoryFilter { until, ..HistoryFilter::default() };
-    let latest =
-        ledger::list_transactions(conn, ledger::HistoryOf::Wallet(wallet.id), &filter, None, window.limit)
-            .await?;
+    let of_wallet = ledger::HistoryOf::Wallet(wallet.id);
+    let filter = HistoryFilter { from: window.since, until, ..HistoryFilter::default() };
+    let mut latest = ledger::list_transactions(conn, of_wallet, &filter, None, window.limit).await?;
+    if window.since.is_some() && u32::try_from(latest.len()).is_ok_and(|told| told < window.limit) {
+        let older = HistoryFilter { until: window.since, ..HistoryFilter::default() };
+        latest.extend(ledger::list_transactions(conn, of_wallet, &older, None, 1).await?);
+    }
     let entries = latest.into_iter().map(|row| Entry {
         at: row.at,
         read_by: row.at,
@@ -205,8 +223,9 @@ async fn coins(conn: &mut Conn, install: &Install, window: &Window) -> StoreResu
 async fn purchase(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
     let Some(wallet) = ledger::find_wallet_of_install(conn, install.id).await? else { return Ok(Vec::new()) };
     let filter = PurchaseFilter { wallet_id: Some(wallet.id), ..PurchaseFilter::default() };
-    let ids =
-        purchases::ids(conn, &filter, &window.keyset(|at| PurchaseId::first_at(at).to_string())).await?;
+    let first_id_at = |at| PurchaseId::first_at(at).to_string();
+    let ids = purchases::ids(conn, &filter, &window.keyset(first_id_at)).await?;
+    let ids = window.wanted(ids, first_id_at);
     let entries = purchases::rows(conn, &ids).await?.into_iter().map(|purchase| Entry {
         at: purchase.created_at,
         read_by: purchase.id.time(),
@@ -238,8 +257,9 @@ async fn subscription(conn: &mut Conn, install: &Install, window: &Window) -> St
 
 async fn payment(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
     let filter = PaymentFilter { install_id: Some(install.id), ..PaymentFilter::default() };
-    let keyset = window.keyset(|at| InvoicePaymentId::first_at(at).to_string());
-    let ids = payments::ids(conn, &filter, &keyset).await?;
+    let first_id_at = |at| InvoicePaymentId::first_at(at).to_string();
+    let ids = payments::ids(conn, &filter, &window.keyset(first_id_at)).await?;
+    let ids = window.wanted(ids, first_id_at);
     let entries = payments::rows(conn, &ids).await?.into_iter().map(|payment| Entry {
         at: payment.created_at,
         read_by: payment.id.time(),
@@ -258,8 +278,9 @@ async fn payment(conn: &mut Conn, install: &Install, window: &Window) -> StoreRe
 
 async fn transfer(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
     let filter = TransferInvoiceFilter { install_id: Some(install.id), ..TransferInvoiceFilter::default() };
-    let keyset = window.keyset(|at| TransferInvoiceId::first_at(at).to_string());
-    let ids = transfer_invoices::ids(conn, &filter, &keyset).await?;
+    let first_id_at = |at| TransferInvoiceId::first_at(at).to_string();
+    let ids = transfer_invoices::ids(conn, &filter, &window.keyset(first_id_at)).await?;
+    let ids = window.wanted(ids, first_id_at);
     let entries = transfer_invoices::rows(conn, &ids).await?.into_iter().map(|invoice| Entry {
         at: invoice.created_at,
         read_by: invoice.id.time(),
@@ -286,7 +307,8 @@ async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
         ("subscription", subscription.map(|row| row.id.to_string())),
         ("account", Some(install.account_id.to_string())),
     ];
-    let keyset = window.keyset(|at| AuditId::first_at(at).to_string());
+    let first_id_at = |at| AuditId::first_at(at).to_string();
+    let keyset = window.keyset(first_id_at);
     let mut ids: Vec<String> = Vec::new();
     for (kind, subject_id) in subjects {
         if subject_id.is_none() {
@@ -299,6 +321,7 @@ async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
     ids.sort_unstable();
     ids.reverse();
     ids.truncate(usize::try_from(window.limit).unwrap_or(usize::MAX));
+    let ids = window.wanted(ids, first_id_at);
     let entries = audit::rows(conn, &ids).await?.into_iter().map(|row| Entry {
         at: row.happened_at,
         read_by: row.id.time(),
@@ -313,7 +336,9 @@ async fn act(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
 
 async fn job(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult<Vec<Entry>> {
     let filter = JobFilter { tenant: Some(install.account_id.to_string()), ..JobFilter::default() };
-    let ids = jobs::ids(conn, &filter, &window.keyset(|at| JobId::first_at(at).to_string())).await?;
+    let first_id_at = |at| JobId::first_at(at).to_string();
+    let ids = jobs::ids(conn, &filter, &window.keyset(first_id_at)).await?;
+    let ids = window.wanted(ids, first_id_at);
     let entries = jobs::rows(conn, &ids).await?.into_iter().map(|job| Entry {
         at: job.created_at,
         read_by: job.id.time(),
@@ -324,4 +349,22 @@ async fn job(conn: &mut Conn, install: &Install, window: &Window) -> StoreResult
         why: job.last_error.unwrap_or_default(),
     });
     Ok(entries.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_page_wants_newer_rows_and_one_older_row() {
+        let first_id_at = |at| JobId::first_at(at).to_string();
+        let second = |number| DateTime::from_timestamp(1_796_000_000 + number, 0).unwrap();
+        let ids: Vec<String> = [9, 7, 5, 5, 3, 1].map(|number| first_id_at(second(number))).into();
+        let wanted = |since: Option<i64>| {
+            let window = Window { before: second(10), limit: 101, since: since.map(second) };
+            window.wanted(ids.clone(), first_id_at).len()
+        };
+        assert_eq!(wanted(None), 6);
+        assert_eq!([10, 9, 8, 5, 4, 1, 0].map(|since| wanted(Some(since))), [1, 2, 2, 5, 5, 6, 6]);
+    }
 }

@@ -27,7 +27,7 @@ const WHOLE_PARAMETER: &str = "whole";
 const YEARS: RangeInclusive<i32> = 1970..=9998;
 
 /// Source of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Access granted, lost; switched on or off.
     Access,
@@ -80,6 +80,12 @@ impl Kind {
     /// Whether it is shown among the others. A call has many jobs and hooks, which would hide what they lead to.
     const fn is_shown_with_others(self) -> bool {
         !matches!(self, Self::Job | Self::Hook)
+    }
+
+    /// Whether an account usually has more entries of it than of the others. These are read first: of the others only those are read
+    /// that are as new as the page that they fill.
+    const fn is_frequent(self) -> bool {
+        matches!(self, Self::Job | Self::Hook | Self::Call | Self::Coins)
     }
 
     const fn code(self) -> &'static str {
@@ -176,7 +182,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     let with_all = kind.is_none() && query.is_set(WHOLE_PARAMETER);
     let is_wanted =
         |source: &Kind| kind.map_or(with_all || source.is_shown_with_others(), |wanted| wanted == *source);
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(is_wanted).collect();
+    let mut kinds: Vec<Kind> = Kind::ALL.into_iter().filter(is_wanted).collect();
+    kinds.sort_by_key(|kind| !kind.is_frequent());
     let before = before.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let (entries, older) = read_page(&mut conn, &source, &kinds, before).await?;
     let path = format!("/installs/{id}/timeline");
@@ -215,7 +222,8 @@ impl Source<'_> {
 
     /// The entries of a kind up to the end of a millisecond: all of this millisecond, and some older ones if there are any.
     async fn read_edge(&self, conn: &mut Conn, kind: Kind, edge: DateTime<Utc>) -> StoreResult<Vec<Entry>> {
-        let mut window = Window { before: edge + TimeDelta::milliseconds(1), limit: ENTRIES_OF_EDGE };
+        let before = edge + TimeDelta::milliseconds(1);
+        let mut window = Window { before, limit: ENTRIES_OF_EDGE, since: None };
         loop {
             let entries = self.read(conn, kind, &window).await?;
             if is_whole(&entries, kind, edge, window.limit) {
@@ -237,17 +245,18 @@ async fn read_page(
     kinds: &[Kind],
     before: DateTime<Utc>,
 ) -> StoreResult<(Vec<Entry>, Option<DateTime<Utc>>)> {
-    let window = Window { before, limit: ENTRIES_SHOWN + 1 };
+    let shown = usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);
+    let mut window = Window { before, limit: ENTRIES_SHOWN + 1, since: None };
     let mut entries: Vec<Entry> = Vec::new();
     for kind in kinds {
         entries.extend(source.read(conn, *kind, &window).await?);
+        entries.sort_by_key(|entry| Reverse(entry.read_by));
+        // Whatever the other sources tell, the page shows nothing older than this.
+        let last = entries.get(shown - 1).filter(|_| entries.len() > shown);
+        window.since = last.map(Entry::millisecond);
     }
-    entries.sort_by_key(|entry| Reverse(entry.read_by));
-    let shown = usize::try_from(ENTRIES_SHOWN).unwrap_or(usize::MAX);
     let mut older = None;
-    if entries.len() > shown
-        && let Some(edge) = entries.get(shown - 1).map(Entry::millisecond)
-    {
+    if let Some(edge) = window.since {
         let is_cut = |kind: &Kind| !is_whole(&entries, *kind, edge, window.limit);
         let cut: Vec<Kind> = kinds.iter().copied().filter(is_cut).collect();
         for kind in cut {
@@ -258,7 +267,7 @@ async fn read_page(
         older = entries.iter().any(|entry| entry.millisecond() < edge).then_some(edge);
         entries.retain(|entry| entry.millisecond() >= edge);
     }
-    entries.sort_by_key(|entry| Reverse(entry.at));
+    entries.sort_by_key(|entry| (Reverse(entry.at), Reverse(entry.read_by), entry.kind));
     Ok((entries, older))
 }
 

@@ -232,6 +232,41 @@ async fn no_entry_of_an_instant_is_lost_between_two_pages(pool: MySqlPool) {
     assert_eq!(newest.matches("<li><time").count(), 1_000);
 }
 
+/// The page needs nothing older than its own entries, and still knows that there is something.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_page_that_one_kind_fills_leads_to_the_older_entries_of_the_others(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "support").await;
+    panel.app.paid().await;
+    let install = panel.app.install().await;
+    let path = format!("/installs/{}/timeline", install.id);
+    let before = count_entries(&signed, &path).await;
+    assert!(before > 2, "access, coins, a purchase");
+    let renames = format!(
+        "INSERT INTO account_renames (platform, account_id, changed_at, former_host, former_name)
+         SELECT '{}', {}, :at + INTERVAL :number MICROSECOND, 'old.amocrm.ru', '' FROM (:series) AS numbers",
+        install.crm.as_str(),
+        install.account_id
+    );
+    let tokens = format!(
+        "INSERT INTO token_audit (install_id, reader, purpose, correlation_id, read_at)
+         SELECT '{}', 'reader', 'background', 'test', :at FROM (:series) AS numbers",
+        install.id
+    );
+    let at = (panel.app.clock.now() + TimeDelta::hours(1)).trunc_subsecs(3);
+    let mut added = 0;
+    // As many as the first reading of a kind takes, in one millisecond: one page. Both kinds in the order in which they are read, and the
+    // other way round.
+    for (hours, statement) in [(1, &renames), (2, &tokens), (3, &renames)] {
+        insert(&panel, statement, at + TimeDelta::hours(hours), 0..101).await;
+        added += 101;
+        let newest = signed.page(&path).await;
+        assert_eq!(newest.matches("<li><time").count(), 101);
+        assert!(newest.contains("rel=\"next\""), "{newest}");
+        assert_eq!(count_entries(&signed, &path).await, before + added);
+    }
+}
+
 /// No page links to such times, but anyone may write them into the address.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn times_that_the_database_lacks_are_refused(pool: MySqlPool) {
