@@ -81,16 +81,26 @@ pub(crate) fn is_section(path: &str) -> bool {
     GROUPS.iter().flat_map(|(_, sections)| sections.iter()).any(|(_, known, _)| *known == path)
 }
 
+/// Whether a role with these rights may open a path: that of a section only with the role and the rights of the section.
+pub(crate) fn is_open_to(path: &str, role: OperatorRole, rights: &OperatorRights) -> bool {
+    let mut sections = GROUPS.iter().flat_map(|(_, sections)| sections.iter());
+    let needed = sections.find(|(_, known, _)| *known == path).map(|(_, _, needed)| *needed);
+    needed.is_none_or(|needed| role.includes(needed)) && is_granted(path, rights)
+}
+
+/// Whether the rights are those that a section needs.
+fn is_granted(section: &str, rights: &OperatorRights) -> bool {
+    NEEDED_RIGHTS.iter().all(|(path, right)| *path != section || rights.has(*right))
+}
+
 /// Sections for a role with these rights; the one that `path` belongs to is marked.
 pub(crate) fn groups(path: &str, role: OperatorRole, rights: &OperatorRights) -> Vec<NavGroup> {
     let is_current = |section: &str| match section {
         "/" => path == "/",
         section => path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
     };
-    let is_granted =
-        |section: &str| NEEDED_RIGHTS.iter().all(|(path, right)| *path != section || rights.has(*right));
     let visible = |sections: &'static [Section]| {
-        let allowed = sections.iter().filter(|(_, path, needed)| role.includes(*needed) && is_granted(path));
+        let allowed = sections.iter().filter(|(_, path, _)| is_open_to(path, role, rights));
         allowed.map(|(title, path, _)| NavItem { title, path, current: is_current(path) }).collect()
     };
     GROUPS.iter().map(|(title, sections)| NavGroup { title, items: visible(sections) }).collect()
@@ -123,6 +133,16 @@ mod tests {
             groups.iter().flat_map(|group| &group.items).any(|item| item.path == "/operators")
         };
         assert!(has(OperatorRole::Owner) && !has(OperatorRole::Operator));
+    }
+
+    #[test]
+    fn only_who_may_open_a_section_may_open_its_path() {
+        let none = OperatorRights::default();
+        assert!(is_open_to("/jobs", OperatorRole::Support, &none));
+        assert!(!is_open_to("/operators", OperatorRole::Operator, &none));
+        assert!(is_open_to("/operators", OperatorRole::Owner, &none));
+        assert!(!is_open_to(BULK, OperatorRole::Owner, &none));
+        assert!(is_open_to(BULK, OperatorRole::Support, &OperatorRight::Bulk.into()));
     }
 
     #[test]

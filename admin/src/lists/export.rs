@@ -12,6 +12,7 @@ use super::frozen::freeze_pairs;
 use super::views::saved_query;
 use crate::http::form::query_string;
 use crate::http::{Exporting, Fault, Pairs, Rank, Record, Visit};
+use crate::navigation;
 use crate::view::{Field, Form};
 
 /// Exports of one operator that may be written at the same time.
@@ -21,13 +22,16 @@ const MAX_QUERY_LEN: usize = 1_000;
 
 /// The form that exports a list, if the operator may and files can be stored.
 pub(super) fn form<R: Rank>(visit: &Visit<R>, path: &str) -> Option<Form> {
+    let query = &visit.request.query;
     if !visit.who.may::<Exporting>() || visit.deps.storage.is_none() {
         return None;
     }
+    // Lists of what only one operator sees are no files.
+    freeze_pairs(path, query, visit.deps.clock().now()).ok()?;
     let form = Form::act("/export", "Выгрузить", "Выгрузить")
         .text("Все строки этого фильтра в этом порядке с выбранными столбцами, не больше миллиона. Файл будет в разделе «Выгрузки».")
         .field(Field::hidden("list", path))
-        .field(Field::hidden("query", query_of(&visit.request.query)))
+        .field(Field::hidden("query", query_of(query)))
         .field(Field::choice("file_format", "Формат", [("xlsx", "XLSX"), ("csv", "CSV")]));
     Some(form)
 }
@@ -42,6 +46,9 @@ fn query_of(query: &Pairs) -> String {
 pub(crate) async fn request(visit: Visit<Exporting>) -> Result<Response, Fault> {
     let form = &visit.request.form;
     let list = form.required("list", "Список")?;
+    if !navigation::is_open_to(list, visit.who.role, &visit.who.rights) {
+        return Err(Fault::NotFound);
+    }
     let query = saved_query(&Pairs::parse(form.get("query").unwrap_or_default().as_bytes()));
     if query.len() > MAX_QUERY_LEN {
         return Err(Fault::refused("Фильтр длиннее 1000 знаков."));

@@ -19,8 +19,9 @@ use super::ticked::{self, Ticked};
 use super::{Keyset, List};
 use crate::http::{Fault, Pairs};
 use crate::screens::{
-    accounts, api_errors, audit, bank, bulk, calls, events, installs, invoices, jobs, payments, purchases,
-    receipts, subscriptions, transfer_invoices, wallets,
+    accounts, api_errors, audit, bank, bulk, calls, events, installs, invoices, jobs, operators, packages,
+    payments, plans, prices, purchases, receipts, subscriptions, transfer_invoices, transfers, vendors,
+    wallets, widgets,
 };
 use crate::view::{Cell, Field};
 
@@ -98,6 +99,14 @@ pub(crate) fn freeze_pairs(
         api_errors::ApiErrors::PATH => boxed::<api_errors::ApiErrors>(query, at),
         bank::Notifications::PATH => boxed::<bank::Notifications>(query, at),
         bank::Discrepancies::PATH => boxed::<bank::Discrepancies>(query, at),
+        vendors::Vendors::PATH => boxed::<vendors::Vendors>(query, at),
+        widgets::Widgets::PATH => boxed::<widgets::Widgets>(query, at),
+        plans::Plans::PATH => boxed::<plans::Plans>(query, at),
+        packages::Packages::PATH => boxed::<packages::Packages>(query, at),
+        prices::Prices::PATH => boxed::<prices::Prices>(query, at),
+        transfers::Transfers::PATH => boxed::<transfers::Transfers>(query, at),
+        operators::Operators::PATH => boxed::<operators::Operators>(query, at),
+        bulk::BulkActs::PATH => boxed::<bulk::BulkActs>(query, at),
         bulk::Results::PATH => boxed::<bulk::Results>(query, at),
         audit::AuditLog::PATH => boxed::<audit::AuditLog>(query, at),
         _ => Err(Fault::NotFound),

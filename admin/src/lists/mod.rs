@@ -15,6 +15,7 @@ use std::future::Future;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::BulkAction;
+use flysk_domain::id::OperatorId;
 use flysk_store::admin::sorting::{SortColumn, ids_of};
 use flysk_store::{Conn, StoreResult};
 use futures::future;
@@ -49,6 +50,8 @@ pub(crate) trait List: Send + Sync + 'static {
     const HEAD: &'static [&'static str];
     /// Text instead of an empty list.
     const EMPTY: &'static str;
+    /// Explanation below the heading.
+    const TEXT: &'static str = "";
     /// Whether ids sort by time, so that the list can jump to a date.
     const DATED: bool = true;
 
@@ -66,7 +69,9 @@ pub(crate) trait List: Send + Sync + 'static {
     ///
     /// A refusal that names the field.
     fn filter(query: &Pairs) -> Result<Self::Filter, Fault>;
-    /// Whether an index has the rows of the filter in the order of a column of [`Self::SORTS`].
+    /// Narrows the filter to the rows that the operator may see, if others may not.
+    fn narrow(_filter: &mut Self::Filter, _operator: OperatorId) {}
+    /// Whether an index has the rows of the filter in the order of a column of [`Self::SORTS`], or the table has few rows.
     fn can_sort_by(_filter: &Self::Filter, _column: SortColumn) -> bool {
         false
     }
@@ -108,6 +113,9 @@ struct ListPage {
     layout: Layout,
     path: &'static str,
     links: Vec<Cell>,
+    text: &'static str,
+    /// Forms of acts on the list as a whole, such as adding a row.
+    acts: Vec<Form>,
     /// Links to the dry runs of acts on all rows of the filter. They are drawn with the list, which changes with the filter.
     bulk_links: Vec<Cell>,
     fields: Vec<Field>,
@@ -135,8 +143,17 @@ struct ListPage {
 
 /// Shows a page of a list.
 pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, Fault> {
+    show_with_acts::<L, R>(visit, Vec::new()).await
+}
+
+/// [`show`] with forms above the filter.
+pub(crate) async fn show_with_acts<L: List, R: Rank>(
+    visit: Visit<R>,
+    acts: Vec<Form>,
+) -> Result<Response, Fault> {
     let query = &visit.request.query;
-    let filter = L::filter(query)?;
+    let mut filter = L::filter(query)?;
+    L::narrow(&mut filter, visit.who.id);
     let sorting = Sorting::of::<L>(query, &filter)?;
     let cursor = Cursor::of(query, sorting, L::first_id_at)?;
     let ticked = Ticked::of::<L>(query)?;
@@ -166,6 +183,8 @@ pub(crate) async fn show<L: List, R: Rank>(visit: Visit<R>) -> Result<Response, 
         layout: visit.layout(L::TITLE),
         path: L::PATH,
         links: L::links(query),
+        text: L::TEXT,
+        acts,
         bulk_links: bulk::links(&visit, L::PATH, L::BULK),
         fields: L::fields(query),
         day: L::DATED.then(|| query.get("day").unwrap_or_default().to_owned()),

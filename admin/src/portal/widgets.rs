@@ -18,7 +18,7 @@ use crate::http::{Demand, Fault, Pairs, Proved, Record, SignedIn, VendorVisit, r
 use crate::screens::widgets::edit::{MAX_NAME_LEN, check_url};
 use crate::screens::widgets::register::{self, REDIRECT_URI_RULE};
 use crate::screens::widgets::rotate::{self, Secret};
-use crate::screens::widgets::{events as event_settings, show as panel};
+use crate::screens::widgets::{events as event_settings, list as panel_list, show as panel};
 use crate::view::{Cell, DetailPage, Field, Form, Section, Table};
 
 /// Path above the pages of widgets.
@@ -42,12 +42,12 @@ fn register_form() -> Form {
 /// The list of widgets with the form that registers another one.
 async fn list_page<D: Demand>(visit: &VendorVisit<D>, form: Form) -> Result<DetailPage, Fault> {
     let all = widgets::list(&mut *visit.deps.read().await?, visit.who.vendor).await?;
-    let rows = all.iter().map(|widget| panel::row_below(LIST, widget)).collect();
+    let rows = all.iter().map(|widget| panel_list::row_below(LIST, widget)).collect();
     let mut page = DetailPage::new(visit.layout("Виджеты"));
     page.acts = vec![form];
     page.sections = vec![Section::new(
         "Ваши виджеты",
-        Table::new(&panel::HEAD, rows),
+        Table::new(&panel_list::HEAD, rows),
         "Виджетов ещё нет. Зарегистрируйте первый.",
     )];
     Ok(page)

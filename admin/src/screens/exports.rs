@@ -2,10 +2,11 @@
 
 use std::io;
 
+use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::ExportId;
-use flysk_store::admin::exports::{self, ExportState, ListExport};
-use flysk_store::{Conn, repeat_contended};
+use flysk_domain::id::{ExportId, OperatorId};
+use flysk_store::admin::exports::{self, ExportFilter, ExportState, FileFormat, ListExport};
+use flysk_store::{Conn, StoreResult, repeat_contended};
 use futures::TryStreamExt as _;
 use poem::http::header::{self, HeaderValue};
 use poem::{Body, Response};
@@ -14,38 +15,77 @@ use serde_json::{Value, json};
 use crate::http::respond::with_headers;
 use crate::http::{Exporting, Fault, Pairs, Record, Visit};
 use crate::lists::frozen::freeze_pairs;
-use crate::view::{Cell, DetailPage, Form, Labeled as _, Row, Section, Table};
+use crate::lists::{Keyset, List};
+use crate::view::{Cell, DetailPage, Field, Form, Labeled as _, Row};
 
-/// Exports on the page.
-const ROWS_SHOWN: u32 = 100;
+/// States and formats for a filter.
+const STATES: [ExportState; 4] =
+    [ExportState::Writing, ExportState::Ready, ExportState::Failed, ExportState::Deleted];
+const FORMATS: [FileFormat; 2] = [FileFormat::Xlsx, FileFormat::Csv];
 
-/// `GET /exports`.
-pub(crate) async fn list(visit: Visit<Exporting>) -> Result<Response, Fault> {
-    let own = exports::list(&mut *visit.deps.read().await?, visit.who.id, ROWS_SHOWN).await?;
-    let mut page = DetailPage::new(visit.layout("Выгрузки"));
-    let head = ["Запрошена", "Список", "Формат", "Состояние", "Строк", "Хранится до"];
-    let section =
-        Section::new("Мои выгрузки", Table::new(&head, own.iter().map(row).collect()), "Выгрузок нет.");
-    page.sections = vec![
-        section
-            .text("Выгрузка начинается над списком. Её файл видит и скачивает только тот, кто её запросил."),
-    ];
-    visit.page(&page)
-}
+/// The list of an operator's exports.
+pub(crate) struct Exports;
 
-fn row(export: &ListExport) -> Row {
-    let href = format!("/exports/{}", export.id);
-    Row::linked(
-        href.clone(),
+impl List for Exports {
+    type Filter = ExportFilter;
+    type Record = ListExport;
+
+    const TITLE: &'static str = "Выгрузки";
+    const PATH: &'static str = "/exports";
+    const HEAD: &'static [&'static str] =
+        &["Запрошена", "Список", "Формат", "Состояние", "Строк", "Хранится до"];
+    const EMPTY: &'static str = "Таких выгрузок нет.";
+    const TEXT: &'static str =
+        "Выгрузка начинается над списком. Её файл видит и скачивает только тот, кто её запросил.";
+
+    fn filter(query: &Pairs) -> Result<ExportFilter, Fault> {
+        Ok(ExportFilter {
+            operator_id: None,
+            state: query.parsed("state", "Состояние")?,
+            file_format: query.parsed("format", "Формат")?,
+        })
+    }
+
+    fn narrow(filter: &mut ExportFilter, operator: OperatorId) {
+        filter.operator_id = Some(operator);
+    }
+
+    fn fields(query: &Pairs) -> Vec<Field> {
+        let value = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        let formats = FORMATS.map(|format| (format.as_str(), format.as_str().to_uppercase()));
         vec![
-            Cell::time(export.requested_at),
-            Cell::link(href, title(export)),
-            Cell::text(export.file_format.as_str()),
-            export.state.cell(),
-            Cell::number(export.rows_written),
-            Cell::time(export.expires_at),
-        ],
-    )
+            Field::filter("state", "Состояние", STATES.map(|state| (state.as_str(), state.label())))
+                .value(value("state")),
+            Field::filter("format", "Формат", formats).value(value("format")),
+        ]
+    }
+
+    fn first_id_at(time: DateTime<Utc>) -> String {
+        ExportId::first_at(time).to_string()
+    }
+
+    async fn ids(conn: &mut Conn, filter: &ExportFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+        exports::ids(conn, filter, keyset).await
+    }
+
+    async fn records(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<ListExport>> {
+        exports::rows(conn, ids).await
+    }
+
+    fn row(export: &ListExport) -> Row {
+        let href = format!("/exports/{}", export.id);
+        Row::linked(
+            href.clone(),
+            vec![
+                Cell::time(export.requested_at),
+                Cell::link(href, title(export)),
+                Cell::text(export.file_format.as_str()),
+                export.state.cell(),
+                Cell::number(export.rows_written),
+                Cell::time(export.expires_at),
+            ],
+        )
+    }
 }
 
 /// Title of the list.

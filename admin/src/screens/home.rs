@@ -242,7 +242,7 @@ async fn money_sections(conn: &mut Conn) -> StoreResult<Vec<Section>> {
     let refused = section::<Receipts>(conn, "Чеки, в которых банк отказал", &refused, path, empty).await?;
     let (filter, path, empty) = (DiscrepancyFilter::default(), "/discrepancies", "Расхождений нет.");
     let found = section::<Discrepancies>(conn, "Расхождения с банком", &filter, path, empty).await?;
-    let waiting = transfers::queue_section(conn, ROWS_SHOWN).await?.more("/transfers");
+    let waiting = transfers::queue_section(conn, ROWS_SHOWN).await?.more("/transfers?sort=id");
     Ok(vec![reviews, payments, waiting, lapsed, receipts, refused, found])
 }
 

@@ -15,7 +15,7 @@ mod cards;
 mod decided_requests;
 mod erasure;
 pub(crate) mod events;
-mod exports;
+pub(crate) mod exports;
 mod home;
 pub(crate) mod installs;
 pub(crate) mod invoices;
@@ -23,7 +23,7 @@ pub(crate) mod jobs;
 mod letters;
 mod me;
 mod my_passkeys;
-mod operators;
+pub(crate) mod operators;
 pub(crate) mod packages;
 pub(crate) mod payments;
 pub(crate) mod plans;
@@ -34,12 +34,12 @@ mod search;
 mod search_contacts;
 pub(crate) mod subscriptions;
 pub(crate) mod transfer_invoices;
-mod transfers;
-mod vendors;
+pub(crate) mod transfers;
+pub(crate) mod vendors;
 pub(crate) mod wallets;
 pub(crate) mod widgets;
 
-use crate::http::{Bulk, Route, Support};
+use crate::http::{Bulk, Exporting, Route, Support};
 use crate::lists;
 
 /// Routes of all sections.
@@ -53,7 +53,7 @@ fn overview() -> Vec<Route> {
         Route::get("/", home::show),
         Route::get("/search", search::show),
         Route::post("/export", lists::export::request),
-        Route::get("/exports", exports::list),
+        Route::get("/exports", lists::show::<exports::Exports, Exporting>),
         Route::get("/exports/:id", exports::show),
         Route::post("/exports/:id/download", exports::download),
         Route::post("/views/save", lists::views::save),
@@ -138,10 +138,10 @@ fn money() -> Vec<Route> {
         Route::post("/purchases/:id/refresh", purchases::refresh),
         Route::post("/purchases/:id/refund", purchases::refund),
         Route::post("/purchases/:id/resolve", purchases::resolve),
-        Route::get("/packages", packages::show),
+        Route::get("/packages", packages::list),
         Route::post("/packages/offer", packages::offer),
         Route::post("/packages/retire", packages::retire),
-        Route::get("/prices", prices::show),
+        Route::get("/prices", prices::list),
         Route::post("/prices/set", prices::set),
         Route::get("/notifications", lists::show::<bank::Notifications, Support>),
         Route::get("/discrepancies", lists::show::<bank::Discrepancies, Support>),
@@ -183,7 +183,7 @@ fn billing() -> Vec<Route> {
         Route::post("/payments/:id/refresh", payments::refresh),
         Route::post("/payments/:id/resolve", payments::resolve),
         Route::get("/receipts", lists::show::<receipts::Receipts, Support>),
-        Route::get("/transfers", transfers::list),
+        Route::get("/transfers", lists::show::<transfers::Transfers, Support>),
         Route::get("/transfers/:id", transfers::show),
         Route::post("/transfers/:id/match", transfers::give_to_invoice),
         Route::post("/transfers/:id/balance", transfers::put_into_balance),
@@ -223,7 +223,7 @@ fn system() -> Vec<Route> {
         Route::get("/events/:id", events::show),
         Route::post("/events/:id/replay", events::replay),
         Route::get("/api-errors", lists::show::<api_errors::ApiErrors, Support>),
-        Route::get("/bulk", bulk::list),
+        Route::get("/bulk", lists::show::<bulk::BulkActs, Bulk>),
         Route::get("/bulk/preview", bulk::preview),
         Route::post("/bulk/start", bulk::start),
         Route::get("/bulk/:id", bulk::show),

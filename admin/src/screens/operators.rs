@@ -1,11 +1,14 @@
 //! Operators of the panel.
 
+use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::admin::{OperatorRight, OperatorRights, OperatorRole};
 use flysk_domain::id::OperatorId;
-use flysk_store::admin::operators::{self, NewOperator, Operator as OperatorRow};
+use flysk_store::admin::lists::operators::{self as listed, OperatorFilter};
+use flysk_store::admin::operators::{self, NewOperator, Operator as OperatorRow, OperatorState};
+use flysk_store::admin::sorting::SortColumn;
 use flysk_store::admin::{audit, passkeys, recovery_codes, sessions};
-use flysk_store::{StoreError, repeat_contended};
+use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
 use poem::Response;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -13,19 +16,80 @@ use serde_json::{Value, json};
 use super::audit::acts_section;
 use super::me::sessions_section;
 use crate::http::{Fault, Owner, Pairs, Record, Visit};
+use crate::lists::sorting::Sort;
+use crate::lists::{self, Keyset, List};
 use crate::operators_rules::{check_login, check_name};
 use crate::sign_in::lockout::{self, Locks};
 use crate::sign_in::password;
-use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, labels};
+use crate::view::{Cell, DetailPage, Field, Form, Labeled as _, Row, labels};
 
 /// Acts shown on an operator's page.
 const ACTS_SHOWN: u32 = 20;
 
-fn state(operator: &OperatorRow) -> Cell {
-    match (operator.disabled_at, operator.totp_confirmed_at) {
-        (Some(_), _) => Cell::state("отключён", Tone::Quiet),
-        (None, None) => Cell::state("ждёт второго фактора", Tone::Busy),
-        (None, Some(_)) => Cell::state("работает", Tone::Good),
+/// States for a filter.
+const STATES: [OperatorState; 3] =
+    [OperatorState::Working, OperatorState::Enrolling, OperatorState::Disabled];
+
+/// The list of operators.
+pub(crate) struct Operators;
+
+impl List for Operators {
+    type Filter = OperatorFilter;
+    type Record = OperatorRow;
+
+    const TITLE: &'static str = "Операторы";
+    const PATH: &'static str = "/operators";
+    const HEAD: &'static [&'static str] = &["Логин", "Имя", "Роль", "Права", "Состояние", "Создан"];
+    const EMPTY: &'static str = "Таких операторов нет.";
+    const ID_POSITION: usize = 5;
+    const SORTS: &'static [Sort] =
+        &[Sort::smallest_first(SortColumn::Code, 0), Sort::smallest_first(SortColumn::Name, 1)];
+
+    fn filter(query: &Pairs) -> Result<OperatorFilter, Fault> {
+        Ok(OperatorFilter {
+            role: query.parsed("role", "Роль")?, state: query.parsed("state", "Состояние")?
+        })
+    }
+
+    fn can_sort_by(_filter: &OperatorFilter, _column: SortColumn) -> bool {
+        true
+    }
+
+    fn fields(query: &Pairs) -> Vec<Field> {
+        let value = |name: &str| query.get(name).unwrap_or_default().to_owned();
+        let roles = OperatorRole::ALL.iter().map(|role| (role.code(), role.label()));
+        vec![
+            Field::filter("role", "Роль", roles).value(value("role")),
+            Field::filter("state", "Состояние", STATES.map(|state| (state.as_str(), state.label())))
+                .value(value("state")),
+        ]
+    }
+
+    fn first_id_at(time: DateTime<Utc>) -> String {
+        OperatorId::first_at(time).to_string()
+    }
+
+    async fn ids(conn: &mut Conn, filter: &OperatorFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+        listed::ids(conn, filter, keyset).await
+    }
+
+    async fn records(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<OperatorRow>> {
+        listed::rows(conn, ids).await
+    }
+
+    fn row(operator: &OperatorRow) -> Row {
+        let href = format!("/operators/{}", operator.id);
+        Row::linked(
+            href.clone(),
+            vec![
+                Cell::link(href, &operator.login),
+                Cell::text(operator.name.clone()),
+                Cell::text(operator.role.label()),
+                Cell::text(labels::rights(&operator.rights)),
+                operator.state().cell(),
+                Cell::time(operator.created_at),
+            ],
+        )
     }
 }
 
@@ -48,34 +112,13 @@ fn granted(form: &Pairs) -> OperatorRights {
 
 /// `GET /operators`.
 pub(crate) async fn list(visit: Visit<Owner>) -> Result<Response, Fault> {
-    let all = operators::list(&mut *visit.deps.read().await?).await?;
-    let row = |operator: &OperatorRow| {
-        let href = format!("/operators/{}", operator.id);
-        Row::linked(
-            href.clone(),
-            vec![
-                Cell::link(href, &operator.login),
-                Cell::text(operator.name.clone()),
-                Cell::text(operator.role.label()),
-                Cell::text(labels::rights(&operator.rights)),
-                state(operator),
-                Cell::time(operator.created_at),
-            ],
-        )
-    };
-    let mut page = DetailPage::new(visit.layout("Операторы"));
-    page.acts = vec![
-        Form::act("/operators/create", "Добавить оператора", "Добавить")
-            .text("Пароль будет показан один раз. Второй фактор оператор подключит при первом входе.")
-            .field(Field::text("login", "Логин").required())
-            .field(Field::text("name", "Имя").required())
-            .field(role_field().required())
-            .fields(right_fields(&OperatorRights::default())),
-    ];
-    let head = ["Логин", "Имя", "Роль", "Права", "Состояние", "Создан"];
-    page.sections =
-        vec![Section::new("Все", Table::new(&head, all.iter().map(row).collect()), "Операторов нет.")];
-    visit.page(&page)
+    let create = Form::act("/operators/create", "Добавить оператора", "Добавить")
+        .text("Пароль будет показан один раз. Второй фактор оператор подключит при первом входе.")
+        .field(Field::text("login", "Логин").required())
+        .field(Field::text("name", "Имя").required())
+        .field(role_field().required())
+        .fields(right_fields(&OperatorRights::default()));
+    lists::show_with_acts::<Operators, Owner>(visit, vec![create]).await
 }
 
 /// `GET /operators/:id`.
@@ -88,7 +131,7 @@ pub(crate) async fn show(visit: Visit<Owner>) -> Result<Response, Fault> {
     let acts = audit::list_of_subject(&mut conn, "operator", &id.to_string(), ACTS_SHOWN).await?;
     let locks = Locks::find(&mut conn, &operator.login, visit.deps.clock().now()).await?;
     let mut page = DetailPage::new(visit.layout(operator.name.clone()));
-    page.state = Some(state(&operator));
+    page.state = Some(operator.state().cell());
     page.links = vec![Cell::link(format!("/audit?operator={id}"), "Действия оператора")];
     page.facts = vec![
         ("Id", Cell::code(id)),
@@ -174,7 +217,7 @@ fn password_page(visit: &Visit<Owner>, title: &str, password: &str) -> Result<Re
 }
 
 /// The operator to change; nobody changes the own access, so that an owner always remains.
-async fn lock_other(visit: &Visit<Owner>, conn: &mut flysk_store::Conn) -> Result<OperatorRow, Fault> {
+async fn lock_other(visit: &Visit<Owner>, conn: &mut Conn) -> Result<OperatorRow, Fault> {
     let id: OperatorId = visit.request.id()?;
     if id == visit.who.id {
         return Err(Fault::refused("Свой доступ менять нельзя: попросите другого владельца."));

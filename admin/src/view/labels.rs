@@ -12,6 +12,7 @@ use flysk_domain::platform::subscriptions::{InvoiceState, SubscriptionState};
 use flysk_domain::platform::transfers::TransferInvoiceState;
 use flysk_store::admin::bulk_acts::BulkOutcome;
 use flysk_store::admin::exports::ExportState;
+use flysk_store::admin::operators::OperatorState;
 use flysk_store::jobs::{AttemptOutcome, JobState};
 use flysk_store::platform::events::EventState;
 use flysk_store::platform::invoice_payments::ReceiptState;
@@ -83,6 +84,11 @@ labels!(BulkState {
 labels!(BulkOutcome {
     Done = "изменена", Good;
     Refused = "отказано", Bad;
+});
+labels!(OperatorState {
+    Working = "работает", Good;
+    Enrolling = "ждёт второго фактора", Busy;
+    Disabled = "отключён", Quiet;
 });
 labels!(ExportState {
     Writing = "пишется", Busy;

@@ -1,4 +1,4 @@
-//! The list of bulk acts, and the page of one act with its progress.
+//! The page of one bulk act with its progress.
 
 use flysk_domain::admin::BulkState;
 use flysk_domain::id::BulkActId;
@@ -10,44 +10,12 @@ use poem::Response;
 use super::results::results_table;
 use crate::http::{Bulk, Fault, Visit};
 use crate::screens::audit::acts_section;
-use crate::view::{Cell, DetailPage, Form, Labeled as _, Row, Section, Table};
+use crate::view::{Cell, DetailPage, Form, Labeled as _, Section};
 
-/// Acts on the page of all.
-const ACTS_SHOWN: u32 = 100;
 /// Refused rows on the page of an act.
 const RESULTS_SHOWN: u32 = 20;
 /// Rows of the audit log on the page of an act.
 const LOG_SHOWN: u32 = 20;
-
-/// `GET /bulk`.
-pub(crate) async fn list(visit: Visit<Bulk>) -> Result<Response, Fault> {
-    let latest = bulk_acts::list(&mut *visit.deps.read().await?, ACTS_SHOWN).await?;
-    let mut page = DetailPage::new(visit.layout("Массовые действия"));
-    let head = ["Начато", "Действие", "Состояние", "Строк", "Изменено", "Отказано", "Кто", "Причина"];
-    let table = Table::new(&head, latest.iter().map(row).collect());
-    page.sections =
-        vec![Section::new("Последние", table, "Массовых действий не было.").text(
-            "Действие начинается над списком заданий или событий: сначала проверка, потом подтверждение.",
-        )];
-    visit.page(&page)
-}
-
-fn row(act: &BulkAct) -> Row {
-    let href = format!("/bulk/{}", act.id);
-    Row::linked(
-        href.clone(),
-        vec![
-            Cell::time(act.requested_at),
-            Cell::link(href, act.action.label()),
-            act.state.cell(),
-            Cell::number(act.expected),
-            Cell::number(act.done_count),
-            Cell::number(act.refused_count),
-            Cell::text(act.operator_login.clone()),
-            Cell::text(act.reason.clone()),
-        ],
-    )
-}
 
 /// `GET /bulk/:id`.
 pub(crate) async fn show(visit: Visit<Bulk>) -> Result<Response, Fault> {

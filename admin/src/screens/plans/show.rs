@@ -1,4 +1,4 @@
-//! The list of plans and the page of one version.
+//! The page of one version of a plan.
 
 use flysk_domain::id::PlanId;
 use flysk_domain::money::Kopecks;
@@ -19,25 +19,6 @@ const ACTS_SHOWN: u32 = 20;
 /// Columns of a table of versions.
 pub(crate) const HEAD: [&str; 7] =
     ["Код", "Версия", "Название", "Цены места", "Мест", "Состояние", "Создана"];
-
-/// `GET /plans`: one table per widget.
-pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
-    let mut conn = visit.deps.read().await?;
-    let all = widgets::list(&mut conn).await?;
-    let mut page = DetailPage::new(visit.layout("Тарифы"));
-    for widget in &all {
-        let plans = subscriptions::list_all_plans(&mut conn, widget.id).await?;
-        page.sections.push(Section::new(
-            format!("{} ({})", widget.name, widget.code),
-            Table::new(&HEAD, plans.iter().map(|plan| row("/plans", plan)).collect()),
-            "Тарифов нет.",
-        ));
-    }
-    if visit.who.may::<Billing>() {
-        page.acts = vec![acts::offer_form(&all)];
-    }
-    visit.page(&page)
-}
 
 /// `GET /plans/:id`: one version, which never changes, and the others of its code.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {

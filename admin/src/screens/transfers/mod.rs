@@ -2,6 +2,7 @@
 
 mod acts;
 mod balances;
+mod list;
 mod order;
 mod show;
 
@@ -11,4 +12,6 @@ pub(super) use acts::{
 pub(super) use balances::{
     RETURN_BALANCE, form as balance_form, return_balance, return_in, section as balance_section,
 };
-pub(super) use show::{list, queue_section, show};
+pub(crate) use list::Transfers;
+pub(super) use list::queue_section;
+pub(super) use show::show;

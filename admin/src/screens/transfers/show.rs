@@ -1,10 +1,9 @@
-//! The list of waiting money and the page of an operation.
+//! The page of an operation.
 
 use flysk_domain::id::BankOperationId;
 use flysk_domain::platform::transfers::{AllocationTarget, OperationState, QueueReason};
 use flysk_store::admin::audit;
 use flysk_store::platform::transfers::{self, Allocation, BankOperation};
-use flysk_store::{Conn, StoreResult};
 use poem::Response;
 
 use super::acts;
@@ -12,43 +11,8 @@ use crate::http::{Billing, Fault, Support, Visit};
 use crate::screens::audit::acts_section;
 use crate::view::{Cell, DetailPage, Row, Section, Table, Tone};
 
-/// Operations shown in the list.
-const OPERATIONS_SHOWN: u32 = 200;
 /// Acts shown on an operation's page.
 const ACTS_SHOWN: u32 = 20;
-
-/// `GET /transfers`.
-pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
-    let mut conn = visit.deps.read().await?;
-    let waiting = queue_section(&mut conn, OPERATIONS_SHOWN).await?;
-    let mut page = DetailPage::new(visit.layout("Переводы на разбор"));
-    page.links = vec![Cell::link("/transfer-invoices", "Счета для переводов")];
-    page.sections =
-        vec![waiting.text("Деньги, которые пришли на счёт продавца, но сами ни к одному счёту не подошли.")];
-    visit.page(&page)
-}
-
-/// Money that waits for a person, oldest first.
-pub(in crate::screens) async fn queue_section(conn: &mut Conn, limit: u32) -> StoreResult<Section> {
-    let waiting = transfers::list_queued_operations(conn, None, limit).await?;
-    let row = |operation: &BankOperation| {
-        let href = format!("/transfers/{}", operation.id);
-        Row::linked(
-            href.clone(),
-            vec![
-                Cell::link(href, operation.booked_on.format("%d.%m.%Y")),
-                Cell::roubles(operation.amount),
-                Cell::text(operation.payer_name.clone()),
-                Cell::maybe_code(some(&operation.payer_inn)),
-                Cell::text(operation.purpose.clone()),
-                Cell::text(operation.queue_reason.map_or("", reason_label)),
-            ],
-        )
-    };
-    let head = ["День", "Сумма", "Плательщик", "ИНН", "Назначение", "Почему ждёт"];
-    let table = Table::new(&head, waiting.iter().map(row).collect());
-    Ok(Section::new("Переводы ждут решения", table, "Все переводы разобраны."))
-}
 
 /// `GET /transfers/:id`.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -90,7 +54,8 @@ fn facts(operation: &BankOperation) -> Vec<(&'static str, Cell)> {
     ]
 }
 
-fn some(text: &str) -> Option<&str> {
+/// The text, unless it is empty.
+pub(super) fn some(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -131,7 +96,8 @@ fn state_cell(state: OperationState) -> Cell {
     }
 }
 
-const fn reason_label(reason: QueueReason) -> &'static str {
+/// Why an operation waits, in Russian.
+pub(super) const fn reason_label(reason: QueueReason) -> &'static str {
     match reason {
         QueueReason::OtherPayer => "номер счёта верный, ИНН чужой",
         QueueReason::SeveralInvoices => "несколько счетов на эту сумму, номера нет",

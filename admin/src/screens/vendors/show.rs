@@ -1,4 +1,4 @@
-//! The list of vendors and the page of one. The password of a terminal is never shown.
+//! The page of a vendor. The password of a terminal is never shown.
 
 use flysk_domain::id::VendorId;
 use flysk_domain::platform::transfers::DueTerms;
@@ -20,37 +20,6 @@ use crate::view::{Cell, DetailPage, Row, Section, Table, Tone, codes};
 const ACTS_SHOWN: u32 = 20;
 /// Stands for a name that was not written yet.
 const NAMELESS: &str = "без названия";
-
-/// Columns of a table of vendors.
-pub(crate) const HEAD: [&str; 6] = ["Код", "Название", "ИНН", "Терминал", "E-mail", "Создан"];
-
-/// `GET /vendors`.
-pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
-    let all = vendors::list_vendors(&mut *visit.deps.read().await?).await?;
-    let mut page = DetailPage::new(visit.layout("Продавцы"));
-    page.sections =
-        vec![Section::new("Все", Table::new(&HEAD, all.iter().map(row).collect()), "Продавцов ещё нет.")];
-    if visit.who.may::<Operator>() {
-        page.acts = vec![edit::create_form()];
-    }
-    visit.page(&page)
-}
-
-/// A vendor in a table with the columns [`HEAD`].
-pub(crate) fn row(vendor: &Vendor) -> Row {
-    let href = format!("/vendors/{}", vendor.id);
-    Row::linked(
-        href.clone(),
-        vec![
-            Cell::link(href, &vendor.code),
-            Cell::text(vendor.legal_name.clone()),
-            Cell::maybe_code(vendor.inn.clone()),
-            terminal_cell(vendor),
-            Cell::maybe(vendor.email.clone()),
-            Cell::time(vendor.created_at),
-        ],
-    )
-}
 
 /// `GET /vendors/:id`.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -94,7 +63,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
     visit.page(&page)
 }
 
-fn terminal_cell(vendor: &Vendor) -> Cell {
+/// Key of the terminal.
+pub(super) fn terminal_cell(vendor: &Vendor) -> Cell {
     match &vendor.terminal_key {
         Some(key) => Cell::code(key),
         None => Cell::state("из настроек Flysk", Tone::Quiet),

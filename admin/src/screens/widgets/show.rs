@@ -1,4 +1,4 @@
-//! The list of widgets and the page of one. Secrets are never shown.
+//! The page of a widget. Secrets are never shown.
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::WidgetId;
@@ -7,7 +7,7 @@ use flysk_store::platform::widgets::{self, Widget};
 use flysk_store::platform::{initial_switch, vendors, widget_schemas};
 use poem::Response;
 
-use super::{edit, events, register, rotate, schema};
+use super::{edit, events, rotate, schema};
 use crate::http::{Fault, Operator, Owner, Support, Visit};
 use crate::screens::audit::acts_section;
 use crate::view::{Cell, DetailPage, Row, Section, Table};
@@ -16,44 +16,6 @@ use crate::view::{Cell, DetailPage, Row, Section, Table};
 const LIST: &str = "/widgets";
 /// Acts shown on a widget's page.
 const ACTS_SHOWN: u32 = 20;
-
-/// Columns of a table of widgets.
-pub(crate) const HEAD: [&str; 7] =
-    ["Код", "Название", "Сервис", "Flycoins", "Подписки", "Адрес событий", "Зарегистрирован"];
-
-/// `GET /widgets`.
-pub(crate) async fn list(visit: Visit<Support>) -> Result<Response, Fault> {
-    let all = widgets::list(&mut *visit.deps.read().await?).await?;
-    let mut page = DetailPage::new(visit.layout("Виджеты"));
-    page.sections =
-        vec![Section::new("Все", Table::new(&HEAD, all.iter().map(row).collect()), "Виджетов ещё нет.")];
-    if visit.who.may::<Operator>() {
-        page.acts = vec![register::form("/widgets/register")];
-    }
-    visit.page(&page)
-}
-
-/// A widget in a table with the columns [`HEAD`].
-pub(crate) fn row(widget: &Widget) -> Row {
-    row_below(LIST, widget)
-}
-
-/// A widget in a table with the columns [`HEAD`], with a link to its page below a path.
-pub(crate) fn row_below(list: &str, widget: &Widget) -> Row {
-    let href = format!("{list}/{}", widget.id);
-    Row::linked(
-        href.clone(),
-        vec![
-            Cell::link(href, &widget.code),
-            Cell::text(widget.name.clone()),
-            Cell::text(widget.crm.as_str()),
-            Cell::flag(widget.uses_flycoins),
-            Cell::flag(widget.uses_subscriptions),
-            Cell::maybe(widget.event_url.clone()),
-            Cell::time(widget.created_at),
-        ],
-    )
-}
 
 /// `GET /widgets/:id`.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -70,8 +32,8 @@ pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
         Cell::link(format!("/wallets?widget={id}"), "Кошельки"),
         Cell::link(format!("/subscriptions?widget={id}"), "Подписки"),
         Cell::link(format!("/api-errors?widget={id}"), "Ошибки API"),
-        Cell::link("/packages", "Пакеты"),
-        Cell::link("/plans", "Тарифы"),
+        Cell::link(format!("/packages?widget={id}"), "Пакеты"),
+        Cell::link(format!("/plans?widget={id}"), "Тарифы"),
     ];
     page.facts = facts(&widget, &versions);
     page.facts.push(("Новые установки ждут включения", Cell::flag(starts_switched_off)));

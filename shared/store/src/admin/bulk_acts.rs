@@ -137,9 +137,44 @@ pub async fn find_undo(conn: &mut Conn, id: BulkActId) -> StoreResult<Option<Bul
     Ok(sqlx::query_as(sql!(SELECT, "undo_of = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
-/// Lists the latest acts.
-pub async fn list(conn: &mut Conn, limit: u32) -> StoreResult<Vec<BulkAct>> {
-    Ok(sqlx::query_as(sql!(SELECT, "1 = 1 ORDER BY id DESC LIMIT ?")).bind(limit).fetch_all(conn).await?)
+/// Filter of acts; `None` selects any.
+#[derive(Debug, Clone, Default)]
+pub struct BulkActFilter {
+    /// Keeps rows in this state.
+    pub state: Option<BulkState>,
+    /// The act on one row.
+    pub action: Option<BulkAction>,
+    /// The operator who started it.
+    pub operator_id: Option<OperatorId>,
+}
+
+/// Ids of the acts that match, one page of them. People start them, so that there are few.
+pub async fn ids(conn: &mut Conn, filter: &BulkActFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    push_selection(&mut query, keyset);
+    query.push(" FROM bulk_acts WHERE 1 = 1");
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(action) = filter.action {
+        query.push(" AND action = ").push_bind(action.code());
+    }
+    if let Some(id) = filter.operator_id {
+        query.push(" AND operator_id = ").push_bind(id.to_string());
+    }
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The acts with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<BulkAct>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "id"));
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<BulkAct> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
 }
 
 /// Moves an act whose row is locked from one state to another; `finished_at` is the time of a final state.

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use flysk_domain::id::{ExportId, OperatorId};
 use flysk_domain::{TextEnum as _, UnknownText};
 
+use crate::admin::listing::{Keyset, arrange, push_page, push_selection};
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
 
@@ -113,13 +115,42 @@ pub async fn find(conn: &mut Conn, id: ExportId) -> StoreResult<Option<ListExpor
     Ok(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
-/// Lists an operator's exports, the latest first.
-pub async fn list(conn: &mut Conn, operator: OperatorId, limit: u32) -> StoreResult<Vec<ListExport>> {
-    Ok(sqlx::query_as(sql!(SELECT, "operator_id = ? ORDER BY id DESC LIMIT ?"))
-        .bind(operator.to_string())
-        .bind(limit)
-        .fetch_all(conn)
-        .await?)
+/// Filter of exports; `None` selects any, but for the operator.
+#[derive(Debug, Clone, Default)]
+pub struct ExportFilter {
+    /// The operator who requested them; without one there are none, because nobody sees those of others.
+    pub operator_id: Option<OperatorId>,
+    /// Keeps rows in this state.
+    pub state: Option<ExportState>,
+    /// Keeps rows of this format.
+    pub file_format: Option<FileFormat>,
+}
+
+/// Ids of the exports that match, one page of them.
+pub async fn ids(conn: &mut Conn, filter: &ExportFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
+    let mut query = sqlx::QueryBuilder::new("SELECT ");
+    push_selection(&mut query, keyset);
+    query.push(" FROM list_exports FORCE INDEX (list_exports_operator) WHERE operator_id = ");
+    query.push_bind(filter.operator_id.map(|id| id.to_string()).unwrap_or_default());
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(file_format) = filter.file_format {
+        query.push(" AND file_format = ").push_bind(file_format.as_str());
+    }
+    push_page(&mut query, keyset);
+    Ok(keyset.in_order(query.build_query_scalar().fetch_all(conn).await?))
+}
+
+/// The exports with these ids, in their order.
+pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<ListExport>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "id"));
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<ListExport> = query.build_query_as().fetch_all(conn).await?;
+    Ok(arrange(rows, ids, |row| row.id.to_string()))
 }
 
 /// Counts an operator's exports that are being written.

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use flysk_domain::TextEnum as _;
 use flysk_domain::admin::{OperatorRights, OperatorRole, RowDensity};
 use flysk_domain::id::OperatorId;
+use flysk_domain::{TextEnum as _, UnknownText};
 
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::sign_in::credentials::CredentialTable;
 use crate::sql_text::sql;
 use crate::{Conn, StoreResult, TextColumn};
@@ -45,6 +46,30 @@ pub struct Operator {
     pub disabled_at: Option<DateTime<Utc>>,
     /// When the operator was created.
     pub created_at: DateTime<Utc>,
+}
+
+impl Operator {
+    /// Whether the operator can sign in.
+    pub fn state(&self) -> OperatorState {
+        match (self.disabled_at, self.totp_confirmed_at) {
+            (Some(_), _) => OperatorState::Disabled,
+            (None, None) => OperatorState::Enrolling,
+            (None, Some(_)) => OperatorState::Working,
+        }
+    }
+}
+
+/// Whether an operator can sign in.
+#[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownText, parse_err_fn = UnknownText::of::<Self>)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorState {
+    /// With password and second factor.
+    Working,
+    /// The second factor is set up at the next sign-in.
+    Enrolling,
+    /// An owner disabled the operator.
+    Disabled,
 }
 
 /// Without the password's hash and the sealed secret.
@@ -144,6 +169,16 @@ pub async fn find_by_login(conn: &mut Conn, login: &str) -> StoreResult<Option<O
 /// Lists all operators by login. There are few.
 pub async fn list(conn: &mut Conn) -> StoreResult<Vec<Operator>> {
     Ok(sqlx::query_as(sql!(SELECT, "1 = 1 ORDER BY login")).fetch_all(conn).await?)
+}
+
+/// Lists those of these operators that exist.
+pub async fn list_by_ids(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<Operator>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "o.id"));
+    push_in(&mut query, ids.iter().cloned());
+    Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
 /// Replaces the password and removes the second factor; the next sign-in sets up a new one. A disabled operator stays disabled.

@@ -20,36 +20,51 @@ const SEPARATOR: char = '~';
 /// Column by which a list can be sorted, besides the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortColumn {
-    /// Sum of an invoice, a payment or a purchase.
+    /// Sum of an invoice, a payment, a purchase, a package or a transfer.
     Amount,
+    /// Code of what is sold or of who sells it, service, or login.
+    Code,
     /// Domain of an account.
     Domain,
     /// Last day to pay.
     Due,
-    /// Name of an account.
+    /// Name of an account, an operator, or what is sold or who sells it.
     Name,
     /// When the next step is due.
     NextStep,
     /// When it was paid.
     Paid,
+    /// Begin of its validity.
+    Start,
     /// End of the current or last period, or of the trial.
     Until,
 }
 
 impl SortColumn {
     /// Every column, once.
-    pub const ALL: [Self; 7] =
-        [Self::Amount, Self::Domain, Self::Due, Self::Name, Self::NextStep, Self::Paid, Self::Until];
+    pub const ALL: [Self; 9] = [
+        Self::Amount,
+        Self::Code,
+        Self::Domain,
+        Self::Due,
+        Self::Name,
+        Self::NextStep,
+        Self::Paid,
+        Self::Start,
+        Self::Until,
+    ];
 
     /// Code of the column in addresses.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Amount => "amount",
+            Self::Code => "code",
             Self::Domain => "domain",
             Self::Due => "due",
             Self::Name => "name",
             Self::NextStep => "next",
             Self::Paid => "paid",
+            Self::Start => "start",
             Self::Until => "until",
         }
     }
@@ -82,12 +97,12 @@ impl SortColumn {
             Self::Due | Self::Until => {
                 parsed::<NaiveDate>(text).filter(|day| is_storable(*day)).map(SortValue::Day)
             }
-            Self::NextStep | Self::Paid => {
+            Self::NextStep | Self::Paid | Self::Start => {
                 let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
                 is_storable(time.date()).then(|| SortValue::Time(time.and_utc()))
             }
-            // The column is ASCII, and the servers refuse to compare it with other characters.
-            Self::Domain => text.is_ascii().then(|| SortValue::Text(text.to_owned())),
+            // The columns are ASCII, and the servers refuse to compare them with other characters.
+            Self::Code | Self::Domain => text.is_ascii().then(|| SortValue::Text(text.to_owned())),
             Self::Name => Some(SortValue::Text(text.to_owned())),
         }
     }
@@ -295,7 +310,10 @@ mod tests {
         let time = day.and_hms_micro_opt(1, 2, 3, 450_000).unwrap().and_utc();
         let key = "2026-11-30 01:02:03.450000~inv_1";
         assert_eq!(edge(SortColumn::Paid, key), Some(Some(SortValue::Time(time))));
+        assert_eq!(edge(SortColumn::Start, key), Some(Some(SortValue::Time(time))));
         assert_eq!(edge(SortColumn::Paid, "~inv_1"), Some(None));
+        let service = SortValue::Text("my-widget.recognition".to_owned());
+        assert_eq!(edge(SortColumn::Code, "my-widget.recognition~2026_66_1"), Some(Some(service)));
         let name = SortValue::Text("~ Ёлка ~".to_owned());
         assert_eq!(edge(SortColumn::Name, &key_of("~ Ёлка ~", "7")), Some(Some(name)));
         assert_eq!(edge(SortColumn::Name, "~7"), Some(Some(SortValue::Text(String::new()))));
@@ -309,6 +327,8 @@ mod tests {
             (SortColumn::Until, "+99999-01-01~sub_1"),
             (SortColumn::Paid, "+99999-01-01 00:00:00~inv_1"),
             (SortColumn::Domain, "ёж~7"),
+            (SortColumn::Code, "ёж~vnd_7"),
+            (SortColumn::Start, "~vnd_7"),
         ] {
             assert!(!column.is_key(forged), "{forged}");
         }

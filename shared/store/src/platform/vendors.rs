@@ -7,6 +7,7 @@ use flysk_domain::platform::subscriptions::{ReceiptMode, VatRate};
 
 use super::cache_invalidations::{self, Subject};
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
@@ -201,6 +202,17 @@ pub async fn find_vendor_of_widget(conn: &mut Conn, widget: WidgetId) -> StoreRe
 /// Lists all vendors, by code.
 pub async fn list_vendors(conn: &mut Conn) -> StoreResult<Vec<Vendor>> {
     let rows: Vec<Row> = sqlx::query_as(sql!(SELECT, "ORDER BY v.code")).fetch_all(conn).await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Lists those of these vendors that exist.
+pub async fn list_vendors_by_ids(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<Vendor>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "WHERE v.id"));
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 

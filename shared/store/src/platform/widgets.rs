@@ -1,6 +1,6 @@
 //! Table `widgets`: registered widgets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
@@ -15,6 +15,7 @@ pub use super::widget_changes::{Changes, update, update_as_read};
 use crate::error::expect_one;
 use crate::listed::push_in;
 use crate::sql_text::sql;
+use crate::text_column::decode_text;
 use crate::{Conn, StoreResult, TextColumn};
 
 /// A widget: an integration of amoCRM and the data of its backend.
@@ -215,6 +216,17 @@ pub async fn list_by_ids(conn: &mut Conn, ids: &[WidgetId]) -> StoreResult<Vec<W
     let mut query = sqlx::QueryBuilder::new(sql!("SELECT ", COLUMNS, " FROM widgets w WHERE w.id"));
     push_in(&mut query, ids.iter().map(ToString::to_string));
     Ok(query.build_query_as().fetch_all(conn).await?)
+}
+
+/// The codes of those of these widgets that exist.
+pub async fn list_codes(conn: &mut Conn, ids: &[WidgetId]) -> StoreResult<HashMap<WidgetId, String>> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut query = sqlx::QueryBuilder::new("SELECT id, code FROM widgets WHERE id");
+    push_in(&mut query, ids.iter().map(ToString::to_string));
+    let rows: Vec<(String, String)> = query.build_query_as().fetch_all(conn).await?;
+    rows.into_iter().map(|(id, code)| Ok((decode_text("widget id", &id)?, code))).collect()
 }
 
 /// Lists the widgets that a vendor sells, by code.

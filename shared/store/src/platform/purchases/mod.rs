@@ -17,8 +17,8 @@ pub use notifications::{
     list_new_notifications, list_unapplied_notifications, mark_notifications,
 };
 pub use packages::{
-    Package, find_package, list_all_packages, list_packages_on_offer, package_for_sum, retire_package,
-    set_package,
+    Package, find_package, list_all_packages, list_packages_by_ids, list_packages_on_offer, package_for_sum,
+    retire_package, set_package,
 };
 pub use read::{
     count_open_purchases, find_purchase, find_purchase_asked, find_purchase_just_asked,

@@ -5,6 +5,7 @@ use flysk_domain::id::{PackageId, WidgetId};
 use flysk_domain::money::{Kopecks, MicroCoins};
 use flysk_domain::platform::purchases::{PackageCode, PackageTerms};
 
+use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -90,6 +91,17 @@ pub async fn list_all_packages(conn: &mut Conn, widget: WidgetId) -> StoreResult
         .bind(widget.to_string())
         .fetch_all(conn)
         .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Lists those of these versions that exist.
+pub async fn list_packages_by_ids(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<Package>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "id"));
+    push_in(&mut query, ids.iter().cloned());
+    let rows: Vec<Row> = query.build_query_as().fetch_all(conn).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 

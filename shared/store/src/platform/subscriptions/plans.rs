@@ -9,6 +9,7 @@ use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{PeriodLength, PlanCode, PlanTerms};
 
 use super::{decode_json, encode_json};
+use crate::listed::push_in;
 use crate::platform::cache_invalidations::{self, Subject};
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
@@ -127,6 +128,16 @@ pub async fn list_all_plans(conn: &mut Conn, widget: WidgetId) -> StoreResult<Ve
         .fetch_all(conn)
         .await?;
     into_plans(rows)
+}
+
+/// Lists those of these versions that exist.
+pub async fn list_plans_by_ids(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<Plan>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "id"));
+    push_in(&mut query, ids.iter().cloned());
+    into_plans(query.build_query_as().fetch_all(conn).await?)
 }
 
 /// Offers a plan under these terms: inserts a new version, unless the version on offer has the same terms. Requires a

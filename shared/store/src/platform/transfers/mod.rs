@@ -48,7 +48,7 @@ pub use lists::{
 };
 pub use operations::{
     BankOperation, NewOperation, QueueSize, find_listed_operation, find_operation, insert_operation,
-    list_new_operations, list_queued_operations, lock_operation, note_operation_id, read_queue_size,
-    set_operation_state,
+    list_new_operations, list_operations_by_ids, list_queued_operations, lock_operation, note_operation_id,
+    read_queue_size, set_operation_state,
 };
 pub use subject::{await_transfer, hold_subject};

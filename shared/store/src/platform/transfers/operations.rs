@@ -7,6 +7,7 @@ use flysk_domain::money::Kopecks;
 use flysk_domain::platform::transfers::{OperationState, QueueReason};
 
 use crate::error::expect_one;
+use crate::listed::push_in;
 use crate::platform::purchases::truncate_ascii;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
@@ -283,6 +284,16 @@ pub async fn list_queued_operations(
         .fetch_all(conn)
         .await?;
     into_operations(rows)
+}
+
+/// Lists those of these operations that exist.
+pub async fn list_operations_by_ids(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<BankOperation>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = sqlx::QueryBuilder::new(sql!(SELECT, "id"));
+    push_in(&mut query, ids.iter().cloned());
+    into_operations(query.build_query_as().fetch_all(conn).await?)
 }
 
 /// The queue of operations that wait for a person.

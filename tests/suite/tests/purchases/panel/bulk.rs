@@ -8,7 +8,8 @@ use flysk_domain::platform::subscriptions::moscow_day;
 use flysk_domain::trace::Trace;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
 use flysk_jobs::platform::panel::RunBulkAct;
-use flysk_store::admin::bulk_acts::{self, BulkAct};
+use flysk_store::admin::bulk_acts::{self, BulkAct, BulkActFilter};
+use flysk_store::admin::listing::Keyset;
 use flysk_store::jobs::JobState;
 use sqlx::MySqlPool;
 
@@ -162,7 +163,8 @@ async fn a_confirmation_that_is_sent_twice_starts_one_act(pool: MySqlPool) {
     let path = signed.act("/bulk/start", &borrowed(&fields)).await;
     assert_eq!(signed.act("/bulk/start", &borrowed(&fields)).await, path);
     assert_eq!(panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.len(), 1);
-    assert_eq!(bulk_acts::list(&mut *panel.app.conn().await, 10).await.unwrap().len(), 1);
+    let (any, newest) = (BulkActFilter::default(), Keyset::newest(10));
+    assert_eq!(bulk_acts::ids(&mut *panel.app.conn().await, &any, &newest).await.unwrap().len(), 1);
     panel.record_of("bulk.start").await;
     // Another dry run is another act.
     let again = confirmed(&signed, "job.replay", "/jobs", "kind=test.copy&state=dead").await;

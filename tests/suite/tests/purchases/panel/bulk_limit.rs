@@ -2,7 +2,8 @@
 
 use flysk_domain::admin::MAX_BULK_ROWS;
 use flysk_jobs::platform::panel::RunBulkAct;
-use flysk_store::admin::bulk_acts;
+use flysk_store::admin::bulk_acts::{self, BulkActFilter};
+use flysk_store::admin::listing::Keyset;
 use flysk_store::jobs::JobState;
 use sqlx::{AssertSqlSafe, MySqlPool};
 
@@ -57,7 +58,8 @@ async fn an_act_on_more_rows_than_the_limit_is_refused_and_changes_nothing(pool:
     assert!(page.contains(told) && !page.contains("/bulk/start"), "{page}");
     // Nothing is half done.
     assert_eq!(count(&panel, "dead").await, i64::from(MAX_BULK_ROWS) + 1);
-    assert!(bulk_acts::list(&mut *panel.app.conn().await, 1).await.unwrap().is_empty());
+    let (any, newest) = (BulkActFilter::default(), Keyset::newest(1));
+    assert!(bulk_acts::ids(&mut *panel.app.conn().await, &any, &newest).await.unwrap().is_empty());
     assert!(panel.app.jobs_of::<RunBulkAct>(JobState::Queued).await.is_empty());
     let audited = panel.audit().await;
     assert!(audited.iter().all(|row| row.subject_kind != "bulk" && row.subject_kind != "job"), "{audited:?}");

@@ -21,6 +21,7 @@ mod customers;
 mod erasure;
 mod exports;
 mod failed_calls;
+mod few_rows;
 mod figures;
 mod finished_call;
 mod firm_money;

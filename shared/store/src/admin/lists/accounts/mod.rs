@@ -144,7 +144,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<AccountRow
 }
 
 /// A pattern for `LIKE` that matches texts with this beginning.
-fn prefix(text: &str) -> String {
+pub(in crate::admin) fn prefix(text: &str) -> String {
     let escaped: String = text
         .chars()
         .flat_map(|c| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] })

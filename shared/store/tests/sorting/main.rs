@@ -123,6 +123,8 @@ macro_rules! assert_sorted {
     };
 }
 
+mod few_rows;
+
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn pages_of_invoices_and_payments_have_every_row_once_in_order(pool: MySqlPool) {
     let mut conn = pool.acquire().await.unwrap();

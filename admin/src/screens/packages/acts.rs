@@ -1,4 +1,4 @@
-//! Packages of Flycoins on offer.
+//! Offering packages of Flycoins, and taking them off sale. A version never changes: changed terms are a new version.
 
 use flysk_domain::id::{PackageId, WidgetId};
 use flysk_domain::money::{Kopecks, MicroCoins};
@@ -11,37 +11,8 @@ use poem::Response;
 use serde_json::Value;
 
 use crate::http::seen::{SEEN_FIELD, has_changed, seen_versions};
-use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
-use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone};
-
-/// Columns of a table of versions.
-pub(crate) const HEAD: [&str; 9] =
-    ["Код", "Версия", "Название", "Цена", "Flycoins", "Бонус", "Срок бонуса, дней", "Состояние", "Создана"];
-
-/// `GET /packages`: one table per widget.
-pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
-    let mut conn = visit.deps.read().await?;
-    let all = widgets::list(&mut conn).await?;
-    let mut page = DetailPage::new(visit.layout("Пакеты Flycoins"));
-    let mut seen = Vec::new();
-    for widget in &all {
-        let packages = purchases::list_all_packages(&mut conn, widget.id).await?;
-        seen.extend(on_offer(&packages));
-        page.sections.push(Section::new(
-            format!("{} ({})", widget.name, widget.code),
-            Table::new(&HEAD, packages.iter().map(row).collect()),
-            "Пакетов нет.",
-        ));
-    }
-    if visit.who.may::<Billing>() {
-        let forms = [
-            offer_form_at("/packages/offer", widget_field(&all)),
-            retire_form_at("/packages/retire", widget_field(&all)),
-        ];
-        page.acts = forms.into_iter().map(|form| form.field(seen_field(&seen))).collect();
-    }
-    visit.page(&page)
-}
+use crate::http::{Billing, Fault, Pairs, Record, Visit};
+use crate::view::{Field, Form};
 
 /// Name and version of each package on offer.
 pub(crate) fn on_offer(packages: &[Package]) -> impl Iterator<Item = (String, u32)> {
@@ -93,29 +64,8 @@ pub(crate) fn check_follows(set: &Package, all: &[Package]) -> Result<(), Fault>
     if set.version == known.unwrap_or_default() + 1 { Ok(()) } else { Err(changed_meanwhile()) }
 }
 
-/// A row of a table of versions.
-pub(crate) fn row(package: &Package) -> Row {
-    let terms = &package.terms;
-    let state = if package.active {
-        Cell::state("продаётся", Tone::Good)
-    } else {
-        Cell::state("снята", Tone::Quiet)
-    };
-    Row::plain(vec![
-        Cell::code(&package.code),
-        Cell::number(package.version),
-        Cell::text(terms.title.clone()),
-        Cell::roubles(terms.price),
-        Cell::coins(terms.coins),
-        if terms.bonus.is_zero() { Cell::Empty } else { Cell::coins(terms.bonus) },
-        terms.bonus_days.map_or(Cell::Empty, Cell::number),
-        state,
-        Cell::time(package.created_at),
-    ])
-}
-
 /// A choice of widgets.
-pub(super) fn widget_field(all: &[Widget]) -> Field {
+pub(in crate::screens) fn widget_field(all: &[Widget]) -> Field {
     Field::choice("widget", "Виджет", all.iter().map(|widget| (&widget.code, &widget.name))).required()
 }
 
@@ -142,7 +92,10 @@ pub(crate) fn retire_form_at(action: &'static str, widget: Field) -> Form {
 }
 
 /// The widget that the form names by its code.
-pub(super) async fn widget_of(visit: &Visit<Billing>, conn: &mut flysk_store::Conn) -> Result<Widget, Fault> {
+pub(in crate::screens) async fn widget_of(
+    visit: &Visit<Billing>,
+    conn: &mut flysk_store::Conn,
+) -> Result<Widget, Fault> {
     let code = visit.request.form.required("widget", "Виджет")?;
     widgets::find_by_code(conn, code).await?.ok_or_else(|| Fault::refused("Такого виджета нет."))
 }

@@ -1,4 +1,4 @@
-//! Prices of services in Flycoins.
+//! Setting prices of services.
 
 use std::collections::BTreeMap;
 
@@ -14,22 +14,8 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::http::seen::{SEEN_FIELD, has_changed, seen_versions};
-use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
-use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, format};
-
-/// `GET /prices`: all versions, the one in force marked.
-pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
-    let now = visit.deps.clock().now();
-    let versions = ledger::list_price_versions(&mut *visit.deps.read().await?).await?;
-    let mut page = DetailPage::new(visit.layout("Цены услуг"));
-    page.sections = vec![versions_section(&versions, now)];
-    if visit.who.may::<Billing>() {
-        let service =
-            Field::text("service", "Услуга").required().hint("Код виджета и услуга: flysense.recognition");
-        page.acts = vec![form_at("/prices/set", vec![service]).field(seen_field(&versions))];
-    }
-    visit.page(&page)
-}
+use crate::http::{Billing, Fault, Pairs, Record, Visit};
+use crate::view::{Field, Form};
 
 /// The latest version of each service that the page showed.
 pub(crate) fn seen_field(versions: &[PriceVersion]) -> Field {
@@ -55,17 +41,6 @@ fn changed_meanwhile() -> Fault {
     Fault::conflict("Цену этой услуги тем временем изменил кто-то другой. Откройте страницу цен заново.")
 }
 
-/// All versions, the one in force marked. They are sorted by service and start.
-pub(crate) fn versions_section(versions: &[PriceVersion], now: DateTime<Utc>) -> Section {
-    let rows = versions.iter().enumerate().map(|(at, version)| {
-        // A version has ended once the next one of its service has started.
-        let next = versions.get(at + 1).filter(|next| next.rule.service == version.rule.service);
-        row(version, next, now)
-    });
-    let head = ["Услуга", "Версия", "Цена", "Действует с", "Состояние"];
-    Section::new("Версии", Table::new(&head, rows.collect()), "Цен нет.")
-}
-
 /// The form for a new price of the service that fields name.
 pub(crate) fn form_at(action: &'static str, service: Vec<Field>) -> Form {
     Form::act(action, "Новая цена", "Сохранить")
@@ -78,34 +53,6 @@ pub(crate) fn form_at(action: &'static str, service: Vec<Field>) -> Form {
         .field(Field::text("rate", "Цена, Flycoins").required())
         .field(Field::number("at_least", "Не меньше секунд").hint("Только для цены за минуту"))
         .field(Field::date("from", "Действует с").hint("Пусто: сразу. Иначе с полуночи по Москве"))
-}
-
-fn row(version: &PriceVersion, next: Option<&PriceVersion>, now: DateTime<Utc>) -> Row {
-    let state = if version.valid_from > now {
-        Cell::state("будет", Tone::Busy)
-    } else if next.is_some_and(|next| next.valid_from <= now) {
-        Cell::state("прошла", Tone::Quiet)
-    } else {
-        Cell::state("действует", Tone::Good)
-    };
-    Row::plain(vec![
-        Cell::text(version.rule.service.as_str()),
-        Cell::number(version.rule.version),
-        Cell::text(tariff_text(version.rule.tariff)),
-        Cell::time(version.valid_from),
-        state,
-    ])
-}
-
-/// A tariff in words.
-pub(super) fn tariff_text(tariff: Tariff) -> String {
-    match tariff {
-        Tariff::PerMinute { rate, at_least_s: 0 } => format!("{} за минуту", format::coins(rate)),
-        Tariff::PerMinute { rate, at_least_s } => {
-            format!("{} за минуту, не меньше {at_least_s} с", format::coins(rate))
-        }
-        Tariff::PerPiece { rate } => format!("{} за штуку", format::coins(rate)),
-    }
 }
 
 /// `POST /prices/set`.
