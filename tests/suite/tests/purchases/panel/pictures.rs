@@ -22,6 +22,29 @@ use crate::transfer_page::take_transfers;
 const HEIGHT: u32 = 1_000;
 const CALL_HEIGHT: u32 = 1_660;
 
+/// Screens that have an address of their own.
+const PLAIN: [(&str, &str); 19] = [
+    ("admin-letters", "/letters"),
+    ("admin-letter", "/letters/trial_ending"),
+    ("admin-accounts", "/accounts"),
+    ("admin-installs", "/installs"),
+    ("admin-widgets", "/widgets"),
+    ("admin-subscriptions", "/subscriptions"),
+    ("admin-wallets", "/wallets"),
+    ("admin-packages", "/packages"),
+    ("admin-prices", "/prices"),
+    ("admin-transfer-invoices", "/transfer-invoices"),
+    ("admin-notifications", "/notifications"),
+    ("admin-discrepancies", "/discrepancies"),
+    ("admin-events", "/events"),
+    ("admin-api-errors", "/api-errors"),
+    ("admin-calls", "/calls"),
+    ("admin-jobs", "/jobs?state=dead"),
+    ("admin-bulk-acts", "/bulk"),
+    ("admin-operators", "/operators"),
+    ("admin-me", "/me"),
+];
+
 /// A picture's name and the path of its screen.
 type Screen = (&'static str, String);
 
@@ -40,18 +63,7 @@ async fn the_other_screens_are_clean_and_accessible_and_fit_a_phone(pool: MySqlP
     let audio = listened(&browser, &panel, &screens).await;
     screens.push(("admin-audio", audio));
     screens.extend(single(&panel).await);
-    let plain = [
-        ("admin-letters", "/letters"),
-        ("admin-letter", "/letters/trial_ending"),
-        ("admin-accounts", "/accounts"),
-        ("admin-subscriptions", "/subscriptions"),
-        ("admin-transfer-invoices", "/transfer-invoices"),
-        ("admin-notifications", "/notifications"),
-        ("admin-events", "/events"),
-        ("admin-calls", "/calls"),
-        ("admin-operators", "/operators"),
-    ];
-    screens.extend(plain.map(|(name, path)| (name, path.to_owned())));
+    screens.extend(PLAIN.map(|(name, path)| (name, path.to_owned())));
     let account = panel.app.install().await.account_id;
     screens.push(("admin-erasure", format!("/accounts/{account}/erasure")));
     screens.push(("admin-account", format!("/accounts/{account}")));
@@ -157,7 +169,12 @@ async fn acted(browser: &Browser, panel: &Panel) -> Vec<Screen> {
     browser.click("a[href*='page=flycoins']").await;
     assert!(browser.text("#act-as").await.contains("только чтение"));
     browser.picture("admin-act-as-page").await;
-    vec![("admin-bulk", bulk), ("admin-act-as", format!("{install}/as-customer"))]
+    let results = format!("/bulk-results?act={}", bulk.trim_start_matches("/bulk/"));
+    vec![
+        ("admin-bulk", bulk),
+        ("admin-bulk-results", results),
+        ("admin-act-as", format!("{install}/as-customer")),
+    ]
 }
 
 /// A recording that an operator asks for on the page of a call.
