@@ -37,7 +37,7 @@ const SELLERS_SHOWN: usize = 20;
 const ULID_LEN: usize = 26;
 
 /// Prefixes of ids and the sections of their pages.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 19] = [
     ("vnd_", "vendors"),
     ("pln_", "plans"),
     ("ipm_", "payments"),
@@ -53,6 +53,10 @@ const PAGES: [(&str, &str); 15] = [
     ("tr_", "calls"),
     ("wgt_", "widgets"),
     ("aud_", "audit"),
+    ("opr_", "operators"),
+    ("blk_", "bulk"),
+    ("exp_", "exports"),
+    ("pcm_", "campaigns"),
 ];
 
 /// The page that a text names by its form.
@@ -234,6 +238,7 @@ mod tests {
         let ulid = "01KC0000000000000000000000";
         assert_eq!(page_of(&format!("job_{ulid}")), Some(format!("/jobs/job_{ulid}")));
         assert_eq!(page_of(&format!("tr_{ulid}")), Some(format!("/calls/tr_{ulid}")));
+        assert_eq!(page_of(&format!("blk_{ulid}")), Some(format!("/bulk/blk_{ulid}")));
         for other in ["job_1", "31234567", "demo.amocrm.ru", "job_../../../../../../../../../x"] {
             assert_eq!(page_of(other), None, "{other}");
         }

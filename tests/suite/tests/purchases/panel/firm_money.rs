@@ -168,6 +168,14 @@ async fn returns_of_a_balance_are_counted_once_and_added_up(pool: MySqlPool) {
     // In the name of who has sent the money; the audit log names both.
     let returned = (-600_000, Some("operator:anna".to_owned()));
     assert_eq!(entries, [returned.clone(), returned]);
+    let mut rows = panel.audit().await;
+    rows.retain(|row| row.action == "install.return_balance");
+    let told: Vec<(&str, &str, &str)> = rows
+        .iter()
+        .map(|row| (row.operator_login.as_str(), row.subject_id.as_str(), row.reason.as_str()))
+        .collect();
+    let second = "Попросили вернуть (запросил anna; Сверено)";
+    assert_eq!(told, [("boris", install.as_str(), second), ("anna", &install, "Попросили вернуть")]);
     let violations =
         transfers::verify_transfers(&mut *panel.app.conn().await, panel.app.clock.now(), 10).await;
     assert_eq!(violations.unwrap(), []);

@@ -30,6 +30,9 @@ async fn more_seats_are_priced_shown_and_invoiced_once(pool: MySqlPool) {
     let page = signed.page(&first).await;
     assert!(page.contains("мест: 5") && page.contains("Будет выставлен счёт"), "{page}");
     assert_eq!(subscription(&panel).await.subscription.terms.unwrap().seats, 3, "nothing has changed yet");
+    // The newest row; the start had a price too.
+    let row = panel.audit().await.into_iter().find(|row| row.action == "subscription.quote").unwrap();
+    assert_eq!((row.operator_login.as_str(), format!("/subscriptions/{}", row.subject_id)), ("anna", path));
     let quote = first.split("quote=").nth(1).unwrap().to_owned();
     let fields = [("quote", quote.as_str()), ("reason", "Новые сотрудники")];
     signed.refused(&apply, &[("quote", quote.as_str())], 422).await;

@@ -243,6 +243,12 @@ async fn an_owner_adds_changes_and_resets_operators_but_not_the_own_access(pool:
     let page = owner.post("/operators/create", &fields).await.text().await.unwrap();
     let password = page.split("<pre>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     panel.give_password("boris", &password).await;
+    let by_owner = |row: &AuditRow| row.action == "operator.create" && row.operator_login == "anna";
+    let created = panel.audit().await.into_iter().find(by_owner).unwrap();
+    let after = created.state_after.unwrap();
+    assert_eq!((created.reason.as_str(), after.contains("boris")), ("Новый сотрудник", true));
+    assert!(!after.contains(&password), "{after}");
+    assert_eq!(panel.record_of("operator.enrol").await.operator_login, "anna");
     assert!(owner.refused("/operators/create", &fields, 422).await.contains("уже занят"));
     let boris = id_of(&panel, "boris").await;
     let path = format!("/operators/{boris}/access");

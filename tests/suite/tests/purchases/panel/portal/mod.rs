@@ -6,6 +6,7 @@ mod deliveries;
 mod harness;
 mod invitations;
 mod isolation;
+mod own_access;
 mod pages;
 mod sales;
 mod usage;
