@@ -164,6 +164,31 @@ async fn forms_without_the_sessions_token_or_from_elsewhere_change_nothing(pool:
     assert_eq!(panel.audit().await.len(), before);
 }
 
+/// Browsers say where a form comes from on https and on localhost; the header then counts, whatever the origin.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn forms_that_the_browser_says_come_from_elsewhere_change_nothing(pool: MySqlPool) {
+    let panel = Panel::open(pool).await;
+    let signed = panel.sign_in("anna", "owner").await;
+    let csrf = signed.csrf().await;
+    let before = panel.audit().await.len();
+    let send = async |path: &str, site: &str| {
+        let fields = [("reason", "x"), ("csrf", csrf.as_str()), ("density", "compact")];
+        let request = panel.app.http.post(format!("{}{path}", panel.url)).header(COOKIE, &signed.cookie);
+        let request = request.header(ORIGIN, &panel.url).header("Sec-Fetch-Site", site).form(&fields);
+        request.send().await.unwrap().status()
+    };
+    let mut tried = 0;
+    for route in guarded().iter().filter(|route| is_form(route) && matches!(route.access, Access::Role(_))) {
+        for site in ["cross-site", "same-site", "none"] {
+            assert_eq!(send(&sample(route), site).await, StatusCode::FORBIDDEN, "{route:?} from {site}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "only {tried} forms were tried");
+    assert_eq!(panel.audit().await.len(), before);
+    assert_eq!(send("/me/density", "same-origin").await, StatusCode::SEE_OTHER);
+}
+
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_ended_session_opens_nothing_and_the_text_of_a_form_is_kept(pool: MySqlPool) {
     let panel = Panel::open(pool).await;
