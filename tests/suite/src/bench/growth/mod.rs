@@ -158,7 +158,7 @@ async fn measure(servers: &Servers, rows: u32) -> anyhow::Result<Run> {
     laps.end("proofs of the ledger");
     let delays = other_tenants::start_delays(servers, &empty, &full, extra.waiting).await;
     laps.end("other tenants");
-    let pruned = pruning::measure(servers, &mut full).await;
+    let pruned = Box::pin(pruning::measure(servers, &mut full)).await;
     laps.end("deletions");
     empty.env.stop()?;
     full.env.stop()?;

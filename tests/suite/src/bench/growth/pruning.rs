@@ -60,7 +60,7 @@ pub(super) async fn measure(servers: &Servers, full: &mut BenchEnv) -> anyhow::R
     let began = Instant::now();
     let bench: &BenchEnv = full;
     let deletions = async { tokio::try_join!(prune(bench, &PruneJobs {}), prune(bench, &PruneHistory {})) };
-    let (ended, beside) = charged_while(full.charger(), "beside", deletions).await?;
+    let (ended, beside) = Box::pin(charged_while(full.charger(), "beside", deletions)).await?;
     let (took, lock_waits) = (began.elapsed(), lock_waits(&server).await? - waits);
     full.env.terminate(worker)?;
     let (jobs, history) = ended?;
