@@ -143,9 +143,6 @@ pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
 /// The server ends a session that is idle in a transaction. The machine of a process may vanish there; by TCP the server notices
 /// after two hours, and until then nobody could write what the transaction has locked. No transaction spans a network call, so
 /// none is idle for a minute. MySQL has a limit for idle sessions only; the pool closes its own before.
-///
-/// MariaDB turns a list of 1,000 values into a table to join with, and may then begin with the table that the rows are joined to:
-/// a page of 1,000 installs read all installs of each widget. As ranges of a key the values cost the same at any size.
 async fn set_up_session(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     sqlx::raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").execute(&mut *conn).await?;
     if is_galera_node(conn).await? {
@@ -155,12 +152,9 @@ async fn set_up_session(conn: &mut MySqlConnection) -> sqlx::Result<()> {
     } else {
         sqlx::raw_sql("SET SESSION innodb_lock_wait_timeout = 10").execute(&mut *conn).await?;
     }
-    sqlx::raw_sql(
-        "SET SESSION wait_timeout = 150
-         /*M!100300 , idle_transaction_timeout = 60, in_predicate_conversion_threshold = 0 */",
-    )
-    .execute(conn)
-    .await?;
+    sqlx::raw_sql("SET SESSION wait_timeout = 150 /*M!100300 , idle_transaction_timeout = 60 */")
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

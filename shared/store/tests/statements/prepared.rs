@@ -170,6 +170,21 @@ fn no_other_package_contains_sql() {
     assert!(read > 100, "only {read} files were read");
 }
 
+/// The order of other joins is the server's choice, which for a page of 1,000 rows may begin with another table
+/// (`docs/decisions/0079-bound-lists-by-indexes.md`).
+#[test]
+fn rows_of_lists_are_joined_in_the_written_order() {
+    let mut joins = 0;
+    for (file, text) in texts_below(&Path::new(SOURCES).join("admin/lists")) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for pair in words.windows(2) {
+            assert!(pair[1] != "JOIN" || pair[0] == "LEFT", "{file}: {} JOIN", pair[0]);
+            joins += usize::from(pair[1] == "STRAIGHT_JOIN");
+        }
+    }
+    assert!(joins > 10, "only {joins} joins were read");
+}
+
 #[test]
 fn every_package_is_checked() {
     let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));

@@ -85,7 +85,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<InstallRow
     let mut query = sqlx::QueryBuilder::new(
         "SELECT i.id, i.status, i.widget_id, w.code AS widget_code, i.account_id, a.name AS account_name, a.host,
                 i.created_at, i.updated_at
-         FROM installs i JOIN widgets w ON w.id = i.widget_id
+         FROM installs i STRAIGHT_JOIN widgets w ON w.id = i.widget_id
          LEFT JOIN accounts a ON a.platform = i.platform AND a.id = i.account_id WHERE i.id",
     );
     push_in(&mut query, ids.iter().cloned());

@@ -147,8 +147,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<PaymentRow
     let mut query = QueryBuilder::new(
         "SELECT p.id, p.invoice_id, i.title, n.account_id, a.name AS account_name, p.kind, p.state, p.amount_kopecks,
                 p.payment_id, p.bank_status, p.error_code, p.created_at, p.paid_at
-         FROM invoice_payments p JOIN subscription_invoices i ON i.id = p.invoice_id
-         JOIN installs n ON n.id = p.install_id
+         FROM invoice_payments p STRAIGHT_JOIN subscription_invoices i ON i.id = p.invoice_id
+         STRAIGHT_JOIN installs n ON n.id = p.install_id
          LEFT JOIN accounts a ON a.platform = n.platform AND a.id = n.account_id WHERE p.id",
     );
     push_in(&mut query, ids.iter().cloned());

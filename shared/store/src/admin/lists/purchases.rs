@@ -150,8 +150,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<PurchaseRo
     let mut query = QueryBuilder::new(
         "SELECT p.id, p.state, p.discrepancy, k.title, p.price_kopecks, p.refunded_kopecks, p.coins_micro, p.payment_id,
                 i.account_id, a.name AS account_name, p.created_at
-         FROM coin_purchases p JOIN coin_packages k ON k.id = p.package_id JOIN wallets l ON l.id = p.wallet_id
-         JOIN installs i ON i.id = l.install_id
+         FROM coin_purchases p STRAIGHT_JOIN coin_packages k ON k.id = p.package_id
+         STRAIGHT_JOIN wallets l ON l.id = p.wallet_id STRAIGHT_JOIN installs i ON i.id = l.install_id
          LEFT JOIN accounts a ON a.platform = i.platform AND a.id = i.account_id WHERE p.id",
     );
     push_in(&mut query, ids.iter().cloned());

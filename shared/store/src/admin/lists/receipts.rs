@@ -99,8 +99,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<ReceiptRow
     let mut query = sqlx::QueryBuilder::new(
         "SELECT r.id, r.invoice_id, i.title, r.payment_row_id, p.amount_kopecks, i.period_until, r.due_at,
                 r.state, r.refused_at, r.error_code, r.created_at, r.updated_at
-         FROM invoice_receipts r JOIN subscription_invoices i ON i.id = r.invoice_id
-         JOIN invoice_payments p ON p.id = r.payment_row_id WHERE r.id",
+         FROM invoice_receipts r STRAIGHT_JOIN subscription_invoices i ON i.id = r.invoice_id
+         STRAIGHT_JOIN invoice_payments p ON p.id = r.payment_row_id WHERE r.id",
     );
     push_in(&mut query, ids.iter().cloned());
     let rows: Vec<ReceiptRow> = query.build_query_as().fetch_all(conn).await?;

@@ -158,7 +158,7 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<Subscripti
     let mut query = QueryBuilder::new(
         "SELECT s.id, s.state, w.code AS widget_code, s.account_id, a.name AS account_name, p.title AS plan_title, s.seats,
                 s.period_until, s.trial_until, s.cancels, s.needs_person, s.next_due_at, s.created_at
-         FROM subscriptions s JOIN widgets w ON w.id = s.widget_id
+         FROM subscriptions s STRAIGHT_JOIN widgets w ON w.id = s.widget_id
          LEFT JOIN subscription_plans p ON p.id = s.plan_id
          LEFT JOIN accounts a ON a.platform = s.platform AND a.id = s.account_id WHERE s.id",
     );

@@ -199,8 +199,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<TransferIn
         "SELECT t.id, t.number, t.state, t.vendor_id, v.code AS vendor_code, n.account_id, a.name AS account_name,
                 t.payer_name, t.payer_inn, t.title, t.amount_kopecks, t.paid_kopecks, t.due_on, t.error_code, t.paid_at,
                 t.created_at
-         FROM transfer_invoices t JOIN vendors v ON v.id = t.vendor_id
-         JOIN installs n ON n.id = t.install_id
+         FROM transfer_invoices t STRAIGHT_JOIN vendors v ON v.id = t.vendor_id
+         STRAIGHT_JOIN installs n ON n.id = t.install_id
          LEFT JOIN accounts a ON a.platform = n.platform AND a.id = n.account_id WHERE t.id",
     );
     push_in(&mut query, ids.iter().cloned());

@@ -79,7 +79,8 @@ pub async fn rows(conn: &mut Conn, ids: &[String]) -> StoreResult<Vec<WalletList
     let mut query = sqlx::QueryBuilder::new(
         "SELECT l.id, l.install_id, w.code AS widget_code, i.account_id, a.name AS account_name, l.available_micro,
                 l.held_micro, l.updated_at
-         FROM wallets l JOIN installs i ON i.id = l.install_id JOIN widgets w ON w.id = l.widget_id
+         FROM wallets l STRAIGHT_JOIN installs i ON i.id = l.install_id
+         STRAIGHT_JOIN widgets w ON w.id = l.widget_id
          LEFT JOIN accounts a ON a.platform = i.platform AND a.id = i.account_id WHERE l.id",
     );
     push_in(&mut query, ids.iter().cloned());
