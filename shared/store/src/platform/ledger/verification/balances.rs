@@ -81,6 +81,9 @@ pub(super) async fn verify_wallets(conn: &mut Conn, limit: u32, found: &mut Veri
 }
 
 /// Verifies what is left of all lots: those of some wallets, also of wallets that are not there, in each step.
+///
+/// Lots are joined with the sums by an expression of the wallet: by its column MariaDB may sum a wallet's entries anew for each of
+/// its lots (`split_materialized`), if the statistics of the index are older than a large wallet.
 pub(super) async fn verify_lots(conn: &mut Conn, limit: u32, found: &mut Verification) -> StoreResult<()> {
     let mut after = String::new();
     loop {
@@ -101,7 +104,7 @@ pub(super) async fn verify_lots(conn: &mut Conn, limit: u32, found: &mut Verific
                      STRAIGHT_JOIN ledger_entries e ON e.transaction_id = t.id
                  WHERE t.wallet_id > ? AND t.wallet_id <= ? AND e.account = 'available' AND e.lot_id IS NOT NULL
                  GROUP BY t.wallet_id, e.lot_id
-             ) e ON e.wallet_id = l.wallet_id AND e.lot_id = l.id
+             ) e ON e.lot_id = l.id AND CONCAT(e.wallet_id) = l.wallet_id
              WHERE l.wallet_id > ? AND l.wallet_id <= ? AND COALESCE(e.total, 0) <> l.left_micro ORDER BY row_id",
         )
         .bind(&after)
