@@ -20,13 +20,16 @@ pub(super) const CHARGED: &str = "charged";
 pub(super) const REFUNDED: &str = "refunded";
 
 /// Rules of a range. Each statement returns the id, the value computed from the entries and the stored value.
+///
+/// With statistics from before a wallet has grown, MySQL looks for the transaction of an entry among all of its wallet.
 const RANGE_RULES: [(&str, &str); 2] = [
     (
         FOREIGN_ENTRY,
         "SELECT e.transaction_id AS row_id, CAST(0 AS SIGNED) AS proven,
             CAST(SUM(e.amount_micro) AS SIGNED) AS balance
      FROM ledger_entries e
-         LEFT JOIN ledger_transactions t ON t.id = e.transaction_id AND t.wallet_id = e.wallet_id
+         LEFT JOIN ledger_transactions t FORCE INDEX (PRIMARY)
+             ON t.id = e.transaction_id AND t.wallet_id = e.wallet_id
      WHERE e.transaction_id > ? AND e.transaction_id <= ? AND t.id IS NULL
      GROUP BY e.transaction_id ORDER BY row_id LIMIT ?",
     ),
