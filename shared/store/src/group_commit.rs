@@ -7,7 +7,8 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{StoreError, StoreResult, answered_within};
 
@@ -34,8 +35,12 @@ pub trait CommitGroup: Send + Sync + 'static {
         items: &[Self::Item],
     ) -> impl Future<Output = StoreResult<Vec<Self::Outcome>>> + Send;
 
+    /// Whether the first group of a queue waits until the tasks that are ready have run. They may bring further items, as those do
+    /// that another group has answered together.
+    const GATHERS_FIRST: bool = false;
+
     /// Time after a group of this length, whose items are answered by then, in which the next group of the key grows: none, unless
-    /// those items can wait.
+    /// those items can wait. It ends as soon as that group is full.
     fn pause_after(_len: usize) -> Duration {
         Duration::ZERO
     }
@@ -53,6 +58,8 @@ struct Inner<C: CommitGroup> {
     committer: C,
     /// A queue exists while a task works on it.
     queues: Mutex<HashMap<C::Key, Vec<Pending<C>>>>,
+    /// Told when the next group of a key is full.
+    filled: Notify,
 }
 
 struct Pending<C: CommitGroup> {
@@ -75,7 +82,7 @@ impl<C: CommitGroup> fmt::Debug for GroupCommit<C> {
 impl<C: CommitGroup> GroupCommit<C> {
     /// Creates queues whose groups are written by `committer`.
     pub fn new(committer: C) -> Self {
-        Self { inner: Arc::new(Inner { committer, queues: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { committer, queues: Mutex::default(), filled: Notify::new() }) }
     }
 
     /// Writes an item, together with other items that wait for the key.
@@ -110,19 +117,26 @@ impl<C: CommitGroup> Inner<C> {
     fn enqueue(&self, key: C::Key, pending: Pending<C>) -> bool {
         let mut queues = self.queues();
         let opened = !queues.contains_key(&key);
-        queues.entry(key).or_default().push(pending);
+        let queue = queues.entry(key).or_default();
+        queue.push(pending);
+        if queue.len() == C::MAX_GROUP_LEN {
+            self.filled.notify_waiters();
+        }
         opened
     }
 
     /// Writes groups until the queue is empty, then closes it.
     async fn drain(&self, key: C::Key) {
         let guard = QueueGuard { inner: self, key };
+        if C::GATHERS_FIRST {
+            tokio::task::yield_now().await;
+        }
         loop {
             if let Some(group) = self.next_group(key) {
                 let pause = C::pause_after(group.len());
                 self.write(key, group).await;
                 if !pause.is_zero() {
-                    tokio::time::sleep(pause).await;
+                    self.let_grow(key, pause).await;
                 }
                 continue;
             }
@@ -134,6 +148,18 @@ impl<C: CommitGroup> Inner<C> {
         }
         // The queue is closed; a caller that came since has opened another.
         std::mem::forget(guard);
+    }
+
+    /// Waits until the next group is full, at most for this time.
+    async fn let_grow(&self, key: C::Key, limit: Duration) {
+        let ends_at = Instant::now() + limit;
+        loop {
+            // Told of what comes from now on, also before it is polled.
+            let filled = self.filled.notified();
+            if self.is_full(key) || timeout_at(ends_at, filled).await.is_err() {
+                return;
+            }
+        }
     }
 
     async fn write(&self, key: C::Key, group: Vec<Pending<C>>) {
@@ -165,6 +191,11 @@ impl<C: CommitGroup> Inner<C> {
     /// All items that wait.
     fn take_waiting(&self, key: C::Key) -> Vec<Pending<C>> {
         self.queues().get_mut(&key).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether as many items wait as a group may have.
+    fn is_full(&self, key: C::Key) -> bool {
+        self.queues().get(&key).is_some_and(|queue| queue.len() >= C::MAX_GROUP_LEN)
     }
 
     /// The next items; `None` if none waits.
@@ -276,5 +307,54 @@ mod tests {
         let answered = tokio::time::timeout(Duration::from_mins(1), groups.submit((), 7)).await;
         assert_eq!(answered.expect("it waits for the pause").unwrap(), 7);
         assert!(groups.is_open(&()), "the next items share a group after the pause");
+    }
+
+    #[tokio::test]
+    async fn a_pause_ends_as_soon_as_the_next_group_is_full() {
+        let groups = GroupCommit::new(Patient);
+        groups.submit((), 0).await.unwrap();
+        let full = async {
+            tokio::join!(
+                groups.submit((), 1),
+                groups.submit((), 2),
+                groups.submit((), 3),
+                groups.submit((), 4)
+            )
+        };
+        let answered = tokio::time::timeout(Duration::from_mins(1), full).await;
+        let (first, .., last) = answered.expect("they wait for the pause");
+        assert_eq!((first.unwrap(), last.unwrap()), (1, 4));
+        let alone = tokio::time::timeout(Duration::from_millis(50), groups.submit((), 5)).await;
+        assert!(alone.is_err(), "a group that is not full waits for the end of the pause");
+    }
+
+    /// Answers with the number of items of the group.
+    struct Counting;
+
+    impl CommitGroup for Counting {
+        type Key = ();
+        type Item = ();
+        type Outcome = usize;
+
+        const MAX_GROUP_LEN: usize = 8;
+        const GATHERS_FIRST: bool = true;
+
+        async fn commit(&self, (): (), items: &[()]) -> StoreResult<Vec<usize>> {
+            Ok(vec![items.len(); items.len()])
+        }
+    }
+
+    #[tokio::test]
+    async fn items_of_tasks_that_are_ready_together_share_the_first_group() {
+        let groups = GroupCommit::new(Counting);
+        let tasks: Vec<_> = (0..5)
+            .map(|_| {
+                let groups = groups.clone();
+                tokio::spawn(async move { groups.submit((), ()).await.unwrap() })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), 5);
+        }
     }
 }
