@@ -1,5 +1,7 @@
 //! Distributed rate and concurrency limits in Redis, fair between tenants.
 
+mod permits;
+
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -9,13 +11,11 @@ use crate::connection::RedisConnection;
 use crate::outcome::JobError;
 use crate::transport::RedisKeys;
 
+pub use self::permits::LimitHolder;
+
 static ACQUIRE_SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/acquire.lua")));
 static LEAVE_QUEUE_SCRIPT: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/leave_queue.lua")));
-static ACQUIRE_PERMIT_SCRIPT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/acquire_permit.lua")));
-static RENEW_PERMIT_SCRIPT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("lua/renew_permit.lua")));
 static WITNESS_BLOCK_SCRIPT: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/witness_block.lua")));
 static WITNESS_BLOCKED_FOR_SCRIPT: LazyLock<Script> =
@@ -250,80 +250,6 @@ impl RateLimiter {
                 Err(JobError::Wait { after, reason: format!("rate limit `{}` exceeded", rate.name) })
             }
             Err(error) => Err(unreachable(&error)),
-        }
-    }
-
-    /// Acquires a permit of `limit` for `holder`, or renews the holder's permit. `false` if none is granted.
-    pub async fn acquire_permit(&self, limit: &ConcurrencyLimit, holder: &str) -> Result<bool, RedisError> {
-        Ok(self.request_permit(limit, holder).await? == PermitOutcome::Acquired)
-    }
-
-    /// [`RateLimiter::acquire_permit`] for handlers with different delays for a full and a closed limit.
-    pub async fn try_acquire_permit(
-        &self,
-        limit: &ConcurrencyLimit,
-        holder: &str,
-    ) -> Result<PermitOutcome, JobError> {
-        self.request_permit(limit, holder).await.map_err(|error| unreachable(&error))
-    }
-
-    async fn request_permit(
-        &self,
-        limit: &ConcurrencyLimit,
-        holder: &str,
-    ) -> Result<PermitOutcome, RedisError> {
-        let reply: u8 = ACQUIRE_PERMIT_SCRIPT
-            .key(self.keys.key(&format!("concurrency:{}", limit.name)))
-            .arg(limit.permits)
-            .arg(holder)
-            .arg(millis(limit.permit_ttl))
-            .arg(limit.close_when_held_longer_than.map_or(0, millis))
-            .invoke_async(&mut self.redis.clone())
-            .await?;
-        Ok(match reply {
-            1 => PermitOutcome::Acquired,
-            2 => PermitOutcome::Closed,
-            _ => PermitOutcome::Full,
-        })
-    }
-
-    /// [`RateLimiter::acquire_permit`] for handlers: `?` postpones the job by `retry` if the limit is full.
-    pub async fn acquire_permit_or_snooze(
-        &self,
-        limit: &ConcurrencyLimit,
-        holder: &str,
-        retry: Duration,
-    ) -> Result<(), JobError> {
-        match self.acquire_permit(limit, holder).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(JobError::Wait {
-                after: retry,
-                reason: format!("concurrency limit `{}` is full", limit.name),
-            }),
-            Err(error) => Err(unreachable(&error)),
-        }
-    }
-
-    /// Renews the permit of `holder` for `permit_ttl`; grants none. If the renewal fails, the permit expires.
-    pub async fn renew_permit(&self, limit: &ConcurrencyLimit, holder: &str) {
-        let renewed: Result<u8, _> = RENEW_PERMIT_SCRIPT
-            .key(self.keys.key(&format!("concurrency:{}", limit.name)))
-            .arg(holder)
-            .arg(millis(limit.permit_ttl))
-            .invoke_async(&mut self.redis.clone())
-            .await;
-        if let Err(error) = renewed {
-            tracing::debug!(error = %error, limit = %limit.name, "failed to renew a permit");
-        }
-    }
-
-    /// Releases a permit of `limit`. If that fails, it expires after `permit_ttl`.
-    pub async fn release_permit(&self, limit: &ConcurrencyLimit, holder: &str) {
-        let key = self.keys.key(&format!("concurrency:{}", limit.name));
-        let left: Result<(), _> =
-            redis::cmd("ZREM").arg(key).arg(holder).query_async(&mut self.redis.clone()).await;
-        if let Err(error) = left {
-            tracing::debug!(error = %error, limit = %limit.name, "failed to release a permit");
         }
     }
 }

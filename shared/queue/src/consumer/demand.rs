@@ -1,4 +1,5 @@
-//! Demand of a consumer for wake-ups: one per free run permit, and some ahead while jobs are short and more of them wait.
+//! Demand of a consumer for wake-ups: one per free run permit, and some ahead while jobs are short and more of them wait. While
+//! more wait and jobs are not short, permits that become free gather for a moment, because the jobs of a fetch are claimed together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,6 +18,13 @@ const MAX_AHEAD_PER_JOB: usize = 8;
 /// A wake-up is fetched ahead only if its job is expected to start within this time.
 const LOOKAHEAD: Duration = Duration::from_millis(50);
 
+/// Longest time for which free run permits of a busy consumer gather. It is short beside the jobs: those that are shorter than
+/// [`LOOKAHEAD`] are fetched ahead.
+const GATHER_TIME: Duration = Duration::from_millis(5);
+
+/// As many free run permits never gather.
+const MAX_GATHERED: usize = 64;
+
 /// Maximum number of wake-ups in progress.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Capacity {
@@ -33,6 +41,11 @@ impl Capacity {
     /// More than run at once, while that does not delay any of them by more than [`LOOKAHEAD`].
     pub(crate) const fn with_lookahead(running: usize) -> Self {
         Self { running, max_ahead: running.saturating_mul(MAX_AHEAD_PER_JOB) }
+    }
+
+    /// Fewer wake-ups are not fetched at once while more of them wait.
+    fn min_gathered(self) -> usize {
+        if self.max_ahead == 0 { 1 } else { (self.running / 4).clamp(1, MAX_GATHERED) }
     }
 
     /// Wake-ups to hold ahead, if `ended` have ended while jobs ran for `run_time`, summed over all jobs. None if jobs take longer
@@ -128,6 +141,17 @@ impl Drop for FetchPermit {
     }
 }
 
+/// When to fetch again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NextFetch {
+    /// When a wake-up has ended.
+    Later,
+    /// At this time, or when more run permits are free.
+    At(Instant),
+    /// Now, this number of wake-ups.
+    Now(usize),
+}
+
 /// A session's view of what to fetch next.
 #[derive(Debug)]
 pub(super) struct Demand {
@@ -137,16 +161,35 @@ pub(super) struct Demand {
     ended: u64,
     run_time: Duration,
     ahead: usize,
+    /// Since when free run permits gather.
+    gathers_since: Option<Instant>,
 }
 
 impl Demand {
     pub(super) fn new(capacity: Capacity, occupancy: Arc<Occupancy>, now: Instant) -> Self {
         let (ended, run_time) = (occupancy.ended.load(Ordering::SeqCst), occupancy.run_time.until(now));
-        Self { capacity, occupancy, measured_at: now, ended, run_time, ahead: 0 }
+        Self { capacity, occupancy, measured_at: now, ended, run_time, ahead: 0, gathers_since: None }
     }
 
-    /// Number of wake-ups to fetch now. `more_wait`: the last fetch got as many as it asked for.
-    pub(super) fn wanted(&mut self, more_wait: bool, now: Instant) -> usize {
+    /// What to fetch next. `more_wait`: the last fetch got as many as it asked for.
+    pub(super) fn next_fetch(&mut self, more_wait: bool, now: Instant) -> NextFetch {
+        let wanted = self.wanted(more_wait, now);
+        if wanted == 0 {
+            self.gathers_since = None;
+            return NextFetch::Later;
+        }
+        if more_wait && wanted < self.capacity.min_gathered() {
+            let ends_at = *self.gathers_since.get_or_insert(now) + GATHER_TIME;
+            if now < ends_at {
+                return NextFetch::At(ends_at);
+            }
+        }
+        self.gathers_since = None;
+        NextFetch::Now(wanted)
+    }
+
+    /// Number of wake-ups that are missing now.
+    fn wanted(&mut self, more_wait: bool, now: Instant) -> usize {
         if now.saturating_duration_since(self.measured_at) >= LOOKAHEAD {
             self.measure(now);
         }
@@ -247,6 +290,33 @@ mod tests {
         assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 0, "none has ended meanwhile");
         drop(held);
         assert_eq!(demand.wanted(true, began + 2 * LOOKAHEAD), 4);
+    }
+
+    /// Each fetch is a transaction of claims, and a backlog of jobs that take a while frees the permits one by one.
+    #[test]
+    fn free_permits_of_a_busy_consumer_gather_for_a_moment() {
+        let occupancy = Occupancy::new(Arc::new(WakeSignal::default()));
+        let began = Instant::now();
+        let mut demand = Demand::new(SIXTEEN, Arc::clone(&occupancy), began);
+        let mut held: Vec<FetchPermit> = (0..16).map(|_| occupancy.enter()).collect();
+        assert_eq!(demand.next_fetch(true, began), NextFetch::Later);
+        held.pop();
+        assert_eq!(demand.next_fetch(false, began), NextFetch::Now(1), "nothing else waits");
+        let ends_at = began + GATHER_TIME;
+        assert_eq!(demand.next_fetch(true, began), NextFetch::At(ends_at));
+        held.pop();
+        assert_eq!(
+            demand.next_fetch(true, began + GATHER_TIME / 2),
+            NextFetch::At(ends_at),
+            "not for longer"
+        );
+        assert_eq!(demand.next_fetch(true, ends_at), NextFetch::Now(2));
+        assert_eq!(demand.next_fetch(true, ends_at), NextFetch::At(ends_at + GATHER_TIME), "the next fetch");
+        held.truncate(12);
+        assert_eq!(demand.next_fetch(true, ends_at), NextFetch::Now(4), "they are enough");
+        assert_eq!(Capacity::without_lookahead(16).min_gathered(), 1);
+        assert_eq!(Capacity::with_lookahead(1).min_gathered(), 1);
+        assert_eq!(Capacity::with_lookahead(10_000).min_gathered(), MAX_GATHERED);
     }
 
     /// Otherwise a consumer whose jobs have become long would fetch as many again, and give them back again.

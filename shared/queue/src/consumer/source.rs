@@ -1,8 +1,9 @@
 //! Backend of apalis' workers: fetches as many wake-ups as there is demand for. What one fetch returns is one task of apalis.
 
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use apalis::prelude::{Backend, Identity, Task, TaskBuilder, TaskId, WorkerContext};
 use apalis_core::backend::BackendConfig;
@@ -11,9 +12,10 @@ use apalis_redis::{Config, RedisStorage};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use redis::{RedisError, Script};
+use tokio::time::Sleep;
 
 use super::QueueKeys;
-use super::demand::{Demand, FetchPermit};
+use super::demand::{Demand, FetchPermit, NextFetch};
 use super::wake_signal::WakeListener;
 use crate::connection::RedisConnection;
 
@@ -53,6 +55,8 @@ pub(super) struct QueueSource {
     fetching: Option<BoxFuture<'static, Result<Vec<Fetched>, RedisError>>>,
     asked: usize,
     fetched_count: u64,
+    /// Ends when free run permits have gathered for long enough.
+    gathering: Pin<Box<Sleep>>,
 }
 
 impl QueueSource {
@@ -76,15 +80,24 @@ impl QueueSource {
             fetching: None,
             asked: 0,
             fetched_count: 0,
+            gathering: Box::pin(tokio::time::sleep(Duration::ZERO)),
         }
     }
 
-    /// Starts to fetch what is wanted; `false` if that is nothing.
-    fn begin_fetch(&mut self, worker: &WorkerContext) -> bool {
-        let wanted = self.demand.wanted(self.more_wait, Instant::now());
-        if wanted == 0 {
-            return false;
-        }
+    /// Starts to fetch what is wanted; `false` if that is nothing yet.
+    fn begin_fetch(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> bool {
+        let wanted = loop {
+            match self.demand.next_fetch(self.more_wait, Instant::now()) {
+                NextFetch::Later => return false,
+                NextFetch::Now(wanted) => break wanted,
+                NextFetch::At(time) => {
+                    self.gathering.as_mut().reset(time.into());
+                    if self.gathering.poll_unpin(cx).is_pending() {
+                        return false;
+                    }
+                }
+            }
+        };
         self.asked = wanted;
         let (mut redis, queue_keys, inflight) =
             (self.redis.clone(), Arc::clone(&self.queue_keys), Arc::clone(&self.inflight));
@@ -148,7 +161,7 @@ impl Backend for QueueSource {
                 }
             }
             self.is_due |= self.wake_listener.poll_wake(cx);
-            if !self.is_due || !self.begin_fetch(worker) {
+            if !self.is_due || !self.begin_fetch(cx, worker) {
                 return Poll::Pending;
             }
         }

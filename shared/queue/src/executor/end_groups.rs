@@ -67,6 +67,8 @@ impl CommitGroup for EndCommits {
 
     /// Keeps the locks of rows below some tens of milliseconds.
     const MAX_GROUP_LEN: usize = 256;
+    /// Handlers whose effects were written together return together.
+    const GATHERS_FIRST: bool = true;
 
     async fn commit(&self, number: u64, ends: &[PlainEnd]) -> StoreResult<Vec<StoreResult<()>>> {
         let mut by_note: BTreeMap<Option<&str>, Vec<JobId>> = BTreeMap::new();
