@@ -71,16 +71,6 @@ pub struct Event {
     pub data: Option<JsonText>,
 }
 
-/// An event and its place in the line of its install.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct QueuedEvent {
-    /// As it is stored.
-    #[sqlx(flatten)]
-    pub event: Event,
-    /// Number of earlier events of the install that still wait.
-    pub waiting_before: i64,
-}
-
 const COLUMNS: &str = "id, widget_id, number, install_id, sequence, type, account_id, host, state, attempts, \
      happened_at, data";
 
@@ -117,22 +107,6 @@ pub async fn find(conn: &mut Conn, id: EventId) -> StoreResult<Option<Event>> {
         .bind(id.to_string())
         .fetch_optional(conn)
         .await?)
-}
-
-/// Finds events, and counts for each the earlier events of its install that still wait.
-pub async fn list_queued(conn: &mut Conn, ids: &[EventId]) -> StoreResult<Vec<QueuedEvent>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut query = QueryBuilder::new(sql!(
-        "SELECT ",
-        COLUMNS,
-        ", (SELECT COUNT(*) FROM lifecycle_events p
-            WHERE p.install_id = e.install_id AND p.state = 'waiting' AND p.sequence < e.sequence) AS waiting_before
-         FROM lifecycle_events e WHERE e.id"
-    ));
-    push_in(&mut query, ids.iter().map(ToString::to_string));
-    Ok(query.build_query_as().fetch_all(conn).await?)
 }
 
 /// Finds the first waiting event of an install after `sequence` (0: the first of all).

@@ -9,6 +9,7 @@ pub mod cache_invalidations;
 pub mod connect_states;
 pub mod endpoints;
 pub mod erasure;
+pub mod event_backends;
 pub mod events;
 pub mod former_credentials;
 pub mod handshake;

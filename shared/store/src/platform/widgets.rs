@@ -81,14 +81,23 @@ pub struct Widget {
 impl Widget {
     /// URL for this kind alone, or else the URL for all kinds.
     pub fn event_url_of(&self, kind: EventKind) -> Option<&str> {
-        let own = self.event_urls.as_ref().and_then(|urls| urls.0.get(kind.as_str()));
-        own.or(self.event_url.as_ref()).map(String::as_str)
+        event_url_of(self.event_urls.as_ref(), self.event_url.as_deref(), kind)
     }
 
     /// Whether the widget receives this kind of event.
     pub fn receives(&self, kind: EventKind) -> bool {
         receives(self.event_kinds.as_ref().map(|kinds| kinds.0.as_slice()), kind)
     }
+}
+
+/// The URL for this kind alone, or else the `default` for all kinds.
+pub(crate) fn event_url_of<'a>(
+    by_kind: Option<&'a Json<BTreeMap<String, String>>>,
+    default: Option<&'a str>,
+    kind: EventKind,
+) -> Option<&'a str> {
+    let own = by_kind.and_then(|urls| urls.0.get(kind.as_str()));
+    own.map(String::as_str).or(default)
 }
 
 /// Whether a widget that has chosen these kinds of events receives this one.
