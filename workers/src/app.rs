@@ -90,7 +90,7 @@ impl App {
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes)
             .with_rate_limit(limits.clone(), config.amocrm.token_requests_per_second);
         Ok(Self {
-            deliveries: Deliveries::new(&outbox),
+            deliveries: Deliveries::new(&outbox, &limits),
             outbox,
             limits,
             ephemeral,

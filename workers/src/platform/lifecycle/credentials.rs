@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use flysk_crypto::aad;
 use flysk_queue::JobError;
 use flysk_store::Pool;
+use flysk_store::platform::event_backends::EventBackend;
 use flysk_store::platform::former_credentials::{self, FormerToken};
-use flysk_store::platform::widgets::Widget;
 use flysk_tokens::Vault;
 use secrecy::SecretString;
 
@@ -20,28 +20,28 @@ pub(super) struct EventCredentials {
 }
 
 impl EventCredentials {
-    /// Decrypts the credentials of `widget` that are valid at `now`. Reads them only while former ones are valid.
+    /// Decrypts the credentials of `backend` that are valid at `now`. Reads them only while former ones are valid.
     pub(super) async fn load(
         pool: &Pool,
         vault: &Vault,
-        widget: &Widget,
+        backend: &EventBackend,
         now: DateTime<Utc>,
     ) -> Result<Self, JobError> {
         let open = |sealed: &str, aad: &str, what| {
             vault.keyring().open(sealed, aad).map_err(|error| secret_unusable(what, &error))
         };
-        let mut sealed: Vec<String> = widget.event_secret_sealed.iter().cloned().collect();
-        if widget.former_secrets_until.is_some_and(|until| until > now) {
+        let mut sealed: Vec<String> = backend.event_secret_sealed.iter().cloned().collect();
+        if backend.former_secrets_until.is_some_and(|until| until > now) {
             let mut conn = pool.acquire().await?;
-            let former = former_credentials::list_secrets(&mut conn, widget.id, now).await?;
+            let former = former_credentials::list_secrets(&mut conn, backend.id, now).await?;
             sealed.extend(former.into_iter().map(|secret| secret.secret_sealed));
         }
-        let aad = aad::event_secret(widget.id);
+        let aad = aad::event_secret(backend.id);
         let event_secrets =
             sealed.iter().map(|text| open(text, &aad, "event secret")).collect::<Result<_, _>>()?;
-        let project_token = if widget.events_carry_token {
-            let sealed = project_token(pool, widget, now).await?;
-            Some(open(&sealed, &aad::project_token(widget.id), "project token")?)
+        let project_token = if backend.events_carry_token {
+            let sealed = project_token(pool, backend, now).await?;
+            Some(open(&sealed, &aad::project_token(backend.id), "project token")?)
         } else {
             None
         };
@@ -51,15 +51,15 @@ impl EventCredentials {
 
 /// The sealed token that the backend has: the current one once the backend has authenticated with it, otherwise a former
 /// one while any is valid.
-async fn project_token(pool: &Pool, widget: &Widget, now: DateTime<Utc>) -> Result<String, JobError> {
-    let former = if widget.project_token_used_at.is_none()
-        && widget.former_tokens_until.is_some_and(|until| until > now)
+async fn project_token(pool: &Pool, backend: &EventBackend, now: DateTime<Utc>) -> Result<String, JobError> {
+    let former = if backend.project_token_used_at.is_none()
+        && backend.former_tokens_until.is_some_and(|until| until > now)
     {
-        former_credentials::list_tokens(&mut *pool.acquire().await?, widget.id, now).await?
+        former_credentials::list_tokens(&mut *pool.acquire().await?, backend.id, now).await?
     } else {
         Vec::new()
     };
-    Ok(known_token(&former).unwrap_or(&widget.project_token_sealed).to_owned())
+    Ok(known_token(&former).unwrap_or(&backend.project_token_sealed).to_owned())
 }
 
 /// Of the valid former tokens, the newest first: the newest that the backend has used, or the oldest if it used none. A

@@ -14,15 +14,16 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use flysk_clients::outbound::{OutboundError, PostLimits, Response};
+use flysk_domain::id::EventId;
 use flysk_domain::platform::breaker::Breaker;
 use flysk_domain::platform::delivery::{DeliveryResponse, RetryDecision, decide_retry};
-use flysk_jobs::platform::lifecycle::{DeliverEvent, ORDER_RECHECK_DELAY};
+use flysk_jobs::platform::lifecycle::DeliverEvent;
 use flysk_queue::{JobContext, JobError, JobHandler, JobOutcome, JobResult, UnitOfWork};
 use flysk_services::events::{deliver_next, end_undelivered, pay_link};
 use flysk_store::platform::attempts::{self, Attempt};
 use flysk_store::platform::endpoints;
+use flysk_store::platform::event_backends::EventBackend;
 use flysk_store::platform::events::{self, Event, EventState, WAITING_EVENT};
-use flysk_store::platform::widgets::Widget;
 use flysk_store::{StoreError, repeat_contended};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -30,6 +31,7 @@ use url::Url;
 use super::credentials::EventCredentials;
 use super::deliveries::EndedDelivery;
 use super::endpoint::Endpoint;
+use super::preparation::{PreparedDelivery, Step};
 use super::request::{EventBody, headers};
 use crate::App;
 
@@ -45,38 +47,27 @@ const RECORD_RETRY_DELAY: Duration = Duration::from_secs(10);
 const MASK: &str = "…";
 /// So many characters of a secret tell nothing about it.
 const MIN_CUT_LEN: usize = 4;
-/// Number of waiting events from which on the delay until the next check does not grow any more.
-const MAX_RECHECK_POSITIONS: u32 = 60;
 
 impl JobHandler<App> for DeliverEvent {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
-        let Some(queued) = app.deliveries.read(self.event_id).await? else {
-            return Ok(JobOutcome::skip("the event is gone"));
+        let Some(prepared) = app.deliveries.prepare(self.event_id, run.job_id()).await? else {
+            return end_without_backend(run, self.event_id).await;
         };
-        let event = &queued.event;
-        if event.state != EventState::Waiting {
-            return Ok(JobOutcome::skip("the event was already processed"));
-        }
-        let widget = queued.widget.as_deref().ok_or(StoreError::WrongState { what: "widget" })?;
-        let Some(url) = widget.event_url_of(event.kind) else {
-            let mut unit = run.begin().await?;
-            end_undelivered(&mut unit, event, EventState::Unaddressed).await?;
-            return run.done(unit).await;
+        let PreparedDelivery { event, backend, step } = prepared;
+        let (endpoint, permit) = match step {
+            Step::End(result) => return result,
+            Step::Unaddressed => {
+                let mut unit = run.begin().await?;
+                end_undelivered(&mut unit, &event, EventState::Unaddressed).await?;
+                return run.done(unit).await;
+            }
+            Step::Send(endpoint, permit) => (endpoint, permit),
         };
-        let row = Endpoint::row(widget.id, url);
-        let endpoint = Endpoint { breaker: queued.breaker(&row), row };
-        if let Some(snooze) = endpoint.circuit_open(run.now()) {
-            return Ok(snooze);
-        }
-        if let Some(after) = order_delay(queued.waiting_before) {
-            let reason = format!("{} earlier events of the install are waiting", queued.waiting_before);
-            return Err(JobError::Wait { after, reason });
-        }
-        let credentials = EventCredentials::load(run.pool(), &app.vault, widget, run.now()).await?;
-        let holder = run.job_id().to_string();
-        endpoint.acquire(&app.limits, &holder).await?;
-        let sent = send(run, app, &credentials, event, url).await;
-        let release = endpoint.release(&app.limits, &holder);
+        let sent = match EventCredentials::load(run.pool(), &app.vault, &backend, run.now()).await {
+            Ok(credentials) => send(run, app, &credentials, &event, &endpoint.url).await,
+            Err(error) => Err(error),
+        };
+        let release = permit.release();
         let sent = match sent {
             Ok(sent) => sent,
             Err(error) => {
@@ -84,14 +75,14 @@ impl JobHandler<App> for DeliverEvent {
                 return Err(error);
             }
         };
-        if let Some(state) = clean_end(widget, &endpoint, &sent) {
+        if let Some(state) = clean_end(&backend, &endpoint, &sent) {
             // In any order: the permit says that no request is under way any more, and the event says how it ended.
-            let ((), ended) = tokio::join!(release, end_cleanly(run, app, event.clone(), sent.log, state));
+            let ((), ended) = tokio::join!(release, end_cleanly(run, app, event, sent.log, state));
             return ended;
         }
         release.await;
         // Repeated here, because a retried handler would send the event again.
-        let recorded = repeat_contended(|| record_attempt(run, widget, &endpoint, event, &sent)).await;
+        let recorded = repeat_contended(|| record_attempt(run, &backend, &endpoint, &event, &sent)).await;
         recorded.map_err(|error| error.wait_if_rolled_back(RECORD_RETRY_DELAY))
     }
 
@@ -133,10 +124,13 @@ impl JobHandler<App> for DeliverEvent {
     }
 }
 
-/// Delay of an event while this many earlier events of its install wait; `None` if there are none.
-fn order_delay(waiting_before: i64) -> Option<Duration> {
-    let positions = u32::try_from(waiting_before).unwrap_or_default().min(MAX_RECHECK_POSITIONS);
-    (positions > 0).then(|| ORDER_RECHECK_DELAY * positions)
+/// The end of a job whose event was not found with its widget.
+async fn end_without_backend(run: &JobContext, event: EventId) -> JobResult {
+    let mut conn = run.pool().acquire().await?;
+    match events::find(&mut conn, event).await? {
+        None => Ok(JobOutcome::skip("the event is gone")),
+        Some(_) => Err(StoreError::WrongState { what: "widget" }.into()),
+    }
 }
 
 /// An attempt and its result.
@@ -204,11 +198,11 @@ fn classify(result: &Result<Response, OutboundError>) -> DeliveryResponse {
 }
 
 /// The final state of an event whose attempt ended the delivery and says nothing new about the endpoint, as most do.
-fn clean_end(widget: &Widget, endpoint: &Endpoint, sent: &Sent) -> Option<EventState> {
+fn clean_end(backend: &EventBackend, endpoint: &Endpoint, sent: &Sent) -> Option<EventState> {
     if endpoint.breaker != Breaker::default() {
         return None;
     }
-    match decide_retry(sent.answer, sent.log.attempt, delays_of(widget)) {
+    match decide_retry(sent.answer, sent.log.attempt, delays_of(backend)) {
         RetryDecision::Delivered => Some(EventState::Delivered),
         RetryDecision::Refused => Some(EventState::Refused),
         RetryDecision::Failed | RetryDecision::Retry(_) => None,
@@ -235,20 +229,20 @@ async fn end_cleanly(
 }
 
 /// The widget's own delays between attempts.
-fn delays_of(widget: &Widget) -> Option<&[u32]> {
-    widget.delivery_delays.as_ref().map(|delays| delays.0.as_slice())
+fn delays_of(backend: &EventBackend) -> Option<&[u32]> {
+    backend.delivery_delays.as_ref().map(|delays| delays.0.as_slice())
 }
 
 /// Logs the attempt and updates the circuit breaker and the event's state, in one transaction. An event that failed
 /// finally stays `waiting` until `on_dead`, which marks job and event together.
 async fn record_attempt(
     run: &JobContext,
-    widget: &Widget,
+    backend: &EventBackend,
     endpoint: &Endpoint,
     event: &Event,
     sent: &Sent,
 ) -> JobResult {
-    let delays = delays_of(widget);
+    let delays = delays_of(backend);
     let next = decide_retry(sent.answer, sent.log.attempt, delays);
     let state = match next {
         RetryDecision::Delivered => EventState::Delivered,
@@ -263,7 +257,7 @@ async fn record_attempt(
     if let Some(worked) = endpoint_worked(sent.answer, next)
         && !(worked && endpoint.breaker == Breaker::default())
     {
-        update_breaker(&mut unit, widget, endpoint, worked).await?;
+        update_breaker(&mut unit, backend, endpoint, worked).await?;
     }
     match next {
         RetryDecision::Retry(after) => {
@@ -299,7 +293,7 @@ fn endpoint_worked(answer: DeliveryResponse, next: RetryDecision) -> Option<bool
 /// failures: it would wait for the row's lock, and says nothing about failures that came meanwhile.
 async fn update_breaker(
     unit: &mut UnitOfWork,
-    widget: &Widget,
+    backend: &EventBackend,
     endpoint: &Endpoint,
     worked: bool,
 ) -> Result<(), JobError> {
@@ -310,7 +304,7 @@ async fn update_breaker(
         endpoints::write(unit, &endpoint.row, &after, now).await?;
     }
     if after.opened_since(&before) {
-        tracing::error!(alert = "backend_down", widget = %widget.code, "circuit breaker of a vendor's backend opened");
+        tracing::error!(alert = "backend_down", widget = %backend.code, "circuit breaker of a vendor's backend opened");
     }
     Ok(())
 }

@@ -1,47 +1,33 @@
-//! Reads and ends of deliveries, many at once: deliveries that run at the same time share statements, and a flush.
+//! Preparations and ends of deliveries, many at once: deliveries that run at the same time share statements, and a flush.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use flysk_domain::id::{EventId, WidgetId};
-use flysk_domain::platform::breaker::Breaker;
+use flysk_domain::id::{EventId, JobId};
 use flysk_domain::trace::Trace;
 use flysk_jobs::platform::lifecycle::DeliverEvent;
+use flysk_queue::limits::RateLimiter;
 use flysk_queue::{Outbox, UnitOfWork};
 use flysk_store::group_commit::{CommitGroup, GroupCommit, clone_error};
 use flysk_store::platform::attempts::{self, Attempt, NewAttempt};
-use flysk_store::platform::endpoints;
 use flysk_store::platform::events::{self, Event, EventState};
-use flysk_store::platform::widgets::{self, Widget};
-use flysk_store::{Pool, StoreError, StoreResult, repeat_while};
+use flysk_store::{StoreError, StoreResult, repeat_while};
+
+use super::preparation::{BegunDelivery, Preparations, PreparedDelivery};
 
 /// Deliveries that share a read or a transaction.
-const MAX_GROUP_LEN: usize = 64;
+pub(super) const MAX_GROUP_LEN: usize = 64;
+/// As many deliveries in a group are a crowd: others will follow soon.
+const MIN_CROWD: usize = 4;
+/// Time after the group of a crowd in which the next group grows. Without it, groups would be as small as the time of one commit
+/// allows. Nobody else waits for it: the deliveries of a crowd wait for the CPU and the database anyway.
+const CROWD_PAUSE: Duration = Duration::from_millis(5);
 
 /// Groups of deliveries of this process. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Deliveries {
-    reads: GroupCommit<Reads>,
+    preparations: GroupCommit<Preparations>,
     ends: GroupCommit<Ends>,
-}
-
-/// An event to be delivered, with what its delivery needs.
-#[derive(Debug, Clone)]
-pub(super) struct QueuedDelivery {
-    pub(super) event: Event,
-    /// Number of earlier events of the install that still wait.
-    pub(super) waiting_before: i64,
-    /// The event's widget, if it exists.
-    pub(super) widget: Option<Arc<Widget>>,
-    /// Circuit breakers of endpoints that have failed, of this widget and others.
-    failing: Arc<HashMap<endpoints::Endpoint, Breaker>>,
-}
-
-impl QueuedDelivery {
-    /// The circuit breaker of an endpoint.
-    pub(super) fn breaker(&self, endpoint: &endpoints::Endpoint) -> Breaker {
-        self.failing.get(endpoint).copied().unwrap_or_default()
-    }
 }
 
 /// A delivery that ended with its attempt.
@@ -58,16 +44,17 @@ pub(super) struct EndedDelivery {
 
 impl Deliveries {
     /// Groups that use the pool of `outbox`.
-    pub(crate) fn new(outbox: &Outbox) -> Self {
+    pub(crate) fn new(outbox: &Outbox, limits: &RateLimiter) -> Self {
         Self {
-            reads: GroupCommit::new(Reads { pool: outbox.pool().clone() }),
+            preparations: GroupCommit::new(Preparations::new(outbox, limits)),
             ends: GroupCommit::new(Ends { outbox: outbox.clone() }),
         }
     }
 
-    /// Reads an event, its widget and the circuit breakers, after this call began; `None` if the event is gone.
-    pub(super) async fn read(&self, event: EventId) -> StoreResult<Option<QueuedDelivery>> {
-        self.reads.submit((), event).await
+    /// Reads an event and its backend, after this call began, and acquires the endpoint's permit for `job` if the event may be sent
+    /// now. `None` if the event or its widget is gone.
+    pub(super) async fn prepare(&self, event: EventId, job: JobId) -> StoreResult<Option<PreparedDelivery>> {
+        self.preparations.submit((), BegunDelivery { event, job }).await
     }
 
     /// Logs the attempt, ends the event and lets the next event of its install go, in one transaction.
@@ -80,36 +67,9 @@ impl Deliveries {
     }
 }
 
-struct Reads {
-    pool: Pool,
-}
-
-impl CommitGroup for Reads {
-    type Key = ();
-    type Item = EventId;
-    type Outcome = Option<QueuedDelivery>;
-
-    const MAX_GROUP_LEN: usize = MAX_GROUP_LEN;
-
-    async fn commit(&self, (): (), ids: &[EventId]) -> StoreResult<Vec<Option<QueuedDelivery>>> {
-        let mut conn = self.pool.acquire().await?;
-        let queued = events::list_queued(&mut conn, ids).await?;
-        let of_widgets: BTreeSet<WidgetId> = queued.iter().map(|one| one.event.widget_id).collect();
-        let of_widgets: Vec<WidgetId> = of_widgets.into_iter().collect();
-        let widgets = widgets::list_by_ids(&mut conn, &of_widgets).await?;
-        let widgets: HashMap<WidgetId, Arc<Widget>> =
-            widgets.into_iter().map(|widget| (widget.id, Arc::new(widget))).collect();
-        let failing = endpoints::list_failing(&mut conn, &of_widgets).await?;
-        let failing: Arc<HashMap<endpoints::Endpoint, Breaker>> = Arc::new(failing.into_iter().collect());
-        let deliveries = queued.into_iter().map(|one| {
-            let widget = widgets.get(&one.event.widget_id).cloned();
-            let (id, failing) = (one.event.id, Arc::clone(&failing));
-            let (event, waiting_before) = (one.event, one.waiting_before);
-            (id, QueuedDelivery { event, waiting_before, widget, failing })
-        });
-        let deliveries: HashMap<EventId, QueuedDelivery> = deliveries.collect();
-        Ok(ids.iter().map(|id| deliveries.get(id).cloned()).collect())
-    }
+/// The pause after a group of `len` deliveries.
+pub(super) fn pause_after(len: usize) -> Duration {
+    if len >= MIN_CROWD { CROWD_PAUSE } else { Duration::ZERO }
 }
 
 struct Ends {
@@ -122,6 +82,7 @@ impl CommitGroup for Ends {
     type Outcome = StoreResult<()>;
 
     const MAX_GROUP_LEN: usize = MAX_GROUP_LEN;
+    const GATHERS_FIRST: bool = true;
 
     /// Records deliveries one by one if a row stays locked: the events of the others would be sent again. No locked row is waited for
     /// a second time: with a few of them, the group would reach its time limit, and so would the deliveries behind it.
@@ -140,6 +101,10 @@ impl CommitGroup for Ends {
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn pause_after(len: usize) -> Duration {
+        pause_after(len)
     }
 }
 

@@ -4,14 +4,15 @@
 //! the others. Waiting deliveries come back when a permit is likely to be free, with jitter. Each try costs two flushed
 //! writes, which would delay deliveries to healthy backends.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_clients::outbound::PostLimits;
-use flysk_domain::id::WidgetId;
+use flysk_domain::id::{JobId, WidgetId};
 use flysk_domain::platform::breaker::Breaker;
 use flysk_domain::{Randomness as _, SystemRandomness};
-use flysk_queue::limits::{ConcurrencyLimit, PermitOutcome, RateLimiter};
+use flysk_queue::limits::{ConcurrencyLimit, LimitHolder, PermitOutcome};
 use flysk_queue::{JobError, JobOutcome};
 use flysk_store::platform::endpoints;
 use sha2::{Digest as _, Sha256};
@@ -34,12 +35,21 @@ pub(super) struct Endpoint {
     pub(super) row: endpoints::Endpoint,
     /// Circuit breaker before the delivery.
     pub(super) breaker: Breaker,
+    /// Where events are posted.
+    pub(super) url: String,
 }
 
 impl Endpoint {
-    /// Key of `url` in the table and in the names of limits.
-    pub(super) fn row(widget_id: WidgetId, url: &str) -> endpoints::Endpoint {
-        endpoints::Endpoint { widget_id, address: format!("{:x}", Sha256::digest(url.as_bytes())) }
+    /// The endpoint at `url`. Those that have failed are in `failing`.
+    pub(super) fn new(
+        widget_id: WidgetId,
+        url: &str,
+        failing: &HashMap<endpoints::Endpoint, Breaker>,
+    ) -> Self {
+        let address = format!("{:x}", Sha256::digest(url.as_bytes()));
+        let row = endpoints::Endpoint { widget_id, address };
+        let breaker = failing.get(&row).copied().unwrap_or_default();
+        Self { row, breaker, url: url.to_owned() }
     }
 
     /// Snoozes the delivery while the circuit breaker of the address is open.
@@ -51,10 +61,15 @@ impl Endpoint {
         Some(JobOutcome::snooze(until, "the backend failed too often: its circuit breaker is open"))
     }
 
-    /// Acquires a permit for `holder`, or returns a delay.
-    pub(super) async fn acquire(&self, limits: &RateLimiter, holder: &str) -> Result<(), JobError> {
-        let (after, why) = match limits.try_acquire_permit(&self.limit(), holder).await? {
-            PermitOutcome::Acquired => return Ok(()),
+    /// The request of `job` for a permit.
+    pub(super) fn request(&self, job: JobId) -> LimitHolder {
+        LimitHolder { limit: self.limit(), holder: job.to_string() }
+    }
+
+    /// The delay of a delivery that was granted no permit; `None` if it was granted one.
+    pub(super) fn refusal(&self, outcome: PermitOutcome) -> Option<JobError> {
+        let (after, why) = match outcome {
+            PermitOutcome::Acquired => return None,
             PermitOutcome::Full if self.breaker.failures == 0 => (BUSY_RETRY_DELAY, "is busy"),
             PermitOutcome::Full | PermitOutcome::Closed => {
                 (PostLimits::default().total, "has unanswered deliveries")
@@ -62,12 +77,7 @@ impl Endpoint {
         };
         // Jitter: 50 to 150 %.
         let after = after.mul_f64(0.5 + SystemRandomness.random_unit());
-        Err(JobError::Wait { after, reason: format!("the backend {why}") })
-    }
-
-    /// Releases the permit.
-    pub(super) async fn release(&self, limits: &RateLimiter, holder: &str) {
-        limits.release_permit(&self.limit(), holder).await;
+        Some(JobError::Wait { after, reason: format!("the backend {why}") })
     }
 
     fn limit(&self) -> ConcurrencyLimit {

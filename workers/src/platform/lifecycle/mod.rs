@@ -4,6 +4,8 @@ mod credentials;
 mod deliver_event;
 mod deliveries;
 mod endpoint;
+mod permits;
+mod preparation;
 mod replay_events;
 mod request;
 
