@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use flysk_config::{Env, Redis};
-use flysk_queue::limits::{ConcurrencyLimit, RateLimit, RateLimiter};
+use flysk_queue::limits::{ConcurrencyLimit, LimitHolder, PermitOutcome, RateLimit, RateLimiter};
 use flysk_queue::{RedisKeys, connect_redis};
 use flysk_simulators::Control;
 use flysk_suite::environment::{Environment, Options};
@@ -183,6 +183,82 @@ async fn a_concurrency_limit_applies_across_all_workers() -> anyhow::Result<()> 
     two.release_permit(&room, "b").await;
     assert!(one.acquire_permit(&room, "c").await?);
     assert!(!two.acquire_permit(&room, "d").await?);
+    Ok(())
+}
+
+/// A group gets what its requests would get one after another, each of its own limit. What other workers hold counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn permits_of_a_group_are_those_of_single_requests() -> anyhow::Result<()> {
+    let prefix = prefix();
+    let (one, two) = (worker(&prefix).await?, worker(&prefix).await?);
+    let of = |name: &str, permits: u32, holder: &str| LimitHolder {
+        limit: ConcurrencyLimit { name: name.to_owned(), ..room(permits, Duration::from_mins(10)) },
+        holder: holder.to_owned(),
+    };
+    assert!(two.acquire_permit(&of("pair", 2, "").limit, "elsewhere").await?);
+    let group = [
+        of("pair", 2, "a"),
+        of("single", 1, "a"),
+        of("pair", 2, "b"),
+        of("single", 1, "a"),
+        of("single", 1, "b"),
+        of("other", 3, "b"),
+        of("none", 0, "b"),
+    ];
+    let [got, full] = [PermitOutcome::Acquired, PermitOutcome::Full];
+    assert_eq!(one.acquire_permits(&group).await?, [got, got, full, got, full, got, full]);
+    one.release_permits(&[of("pair", 2, "a"), of("single", 1, "a"), of("single", 1, "nobody")]).await;
+    let again = [of("pair", 2, "b"), of("single", 1, "b"), of("pair", 2, "c")];
+    assert_eq!(two.acquire_permits(&again).await?, [got, got, full]);
+    assert!(one.acquire_permits(&[]).await?.is_empty());
+    Ok(())
+}
+
+/// Several workers, whose groups name each limit more often than it has permits.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_of_several_workers_exceed_no_limit() -> anyhow::Result<()> {
+    const LIMITS: usize = 3;
+    const PERMITS: usize = 4;
+    const ROUNDS: usize = 50;
+    let prefix = prefix();
+    let held: Arc<[AtomicUsize; LIMITS]> = Arc::default();
+    let mut workers = tokio::task::JoinSet::new();
+    for number in 0..4 {
+        let (limits, held) = (worker(&prefix).await?, Arc::clone(&held));
+        workers.spawn(async move {
+            let mut granted_count = 0;
+            for round in 0..ROUNDS {
+                let wanted: Vec<LimitHolder> = (0..LIMITS * (PERMITS + 1))
+                    .map(|n| {
+                        let name = format!("shared-{}", n % LIMITS);
+                        let limit = ConcurrencyLimit { name, ..room(4, Duration::from_mins(10)) };
+                        LimitHolder { limit, holder: format!("{number}.{round}.{n}") }
+                    })
+                    .collect();
+                let outcomes = limits.acquire_permits(&wanted).await?;
+                let granted = outcomes.iter().enumerate();
+                let granted: Vec<usize> =
+                    granted.filter(|(_, got)| **got == PermitOutcome::Acquired).map(|(n, _)| n).collect();
+                for n in &granted {
+                    let before = held[n % LIMITS].fetch_add(1, Ordering::SeqCst);
+                    anyhow::ensure!(before < PERMITS, "{before} permits were held");
+                }
+                tokio::task::yield_now().await;
+                for n in &granted {
+                    held[n % LIMITS].fetch_sub(1, Ordering::SeqCst);
+                }
+                let released: Vec<LimitHolder> = granted.iter().map(|n| wanted[*n].clone()).collect();
+                limits.release_permits(&released).await;
+                granted_count += granted.len();
+            }
+            anyhow::Ok(granted_count)
+        });
+    }
+    let mut granted_count = 0;
+    while let Some(counted) = workers.join_next().await {
+        granted_count += counted??;
+    }
+    anyhow::ensure!(granted_count >= ROUNDS, "only {granted_count} permits were granted");
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use flysk_queue::{JobError, JobOutcome};
 use flysk_simulators::{Act, Script};
 use flysk_store::jobs::{Claim, claim_many};
 use flysk_store::platform::events::EventState;
+use serde_json::Value;
 use sqlx::MySqlPool;
 
 use super::harness::{TestApp, WAIT_TIMEOUT, trace};
@@ -171,6 +172,65 @@ async fn rows_that_stay_locked_keep_no_other_delivery_from_its_end(pool: MySqlPo
     let counted: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM jobs WHERE attempt > 1").fetch_one(&app.pool).await.unwrap();
     assert_eq!(counted, 0);
+}
+
+/// One row that cannot be decoded fails the read of a whole group. Each of its deliveries is prepared alone then.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn an_event_that_cannot_be_read_delays_no_other(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let jobs = queue_events(&app, ENDPOINT_PERMITS).await;
+    app.register("unreadable", "00000000-0000-4000-8000-0000000000aa").await;
+    for change in [
+        "UPDATE widgets SET delivery_delays = '[\"soon\"]' WHERE code = 'unreadable'",
+        "UPDATE lifecycle_events SET widget_id = (SELECT id FROM widgets WHERE code = 'unreadable')
+         WHERE account_id = 7 ORDER BY number LIMIT 1",
+    ] {
+        sqlx::query(change).execute(&app.pool).await.unwrap();
+    }
+
+    let runs = run_together(&app, &jobs).await;
+    let count = |is: fn(&ExecutionResult) -> bool| runs.iter().filter(|run| is(run)).count();
+    let done = count(|run| *run == ExecutionResult::Finished(Ok(JobOutcome::Done)));
+    let failed = count(|run| matches!(run, ExecutionResult::Finished(Err(JobError::Retry { .. }))));
+    assert_eq!((done, failed), (ENDPOINT_PERMITS - 1, 1), "{runs:?}");
+}
+
+/// Otherwise the backend would seem busy, and then hanging, until the permits expire.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_delivery_that_cannot_be_signed_gives_its_permit_back(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let jobs = queue_events(&app, ENDPOINT_PERMITS + 1).await;
+    sqlx::query("UPDATE widgets SET event_secret_sealed = 'nonsense'").execute(&app.pool).await.unwrap();
+    for job in jobs {
+        let run = app.executor.execute(job).await.unwrap();
+        let ExecutionResult::Finished(Err(JobError::Wait { reason, .. })) = &run else { panic!("{run:?}") };
+        assert!(reason.contains("event secret"), "{reason}");
+    }
+}
+
+/// All but the first one wait, however many are prepared together.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn events_of_an_install_that_are_prepared_together_are_sent_in_order(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    app.vendor.control.clear_calls();
+    let jobs = queue_events(&app, ENDPOINT_PERMITS).await;
+    // From 2 on: 1 is the sequence that one of them has.
+    sqlx::query(
+        "UPDATE lifecycle_events e
+         JOIN (SELECT MIN(number) AS lowest, MIN(install_id) AS shared FROM lifecycle_events WHERE account_id = 7) f
+         SET e.sequence = e.number - f.lowest + 2, e.install_id = f.shared WHERE e.account_id = 7",
+    )
+    .execute(&app.pool)
+    .await
+    .unwrap();
+
+    run_together(&app, &jobs).await;
+    app.advance(TimeDelta::minutes(2));
+    app.run_due_jobs().await;
+    let sequence_of = |body: &str| serde_json::from_str::<Value>(body).unwrap()["sequence"].as_u64().unwrap();
+    let calls = app.vendor.control.calls_to("POST", "/events");
+    let sequences: Vec<u64> = calls.iter().map(|call| sequence_of(&call.body)).collect();
+    assert_eq!(sequences, (2..).take(ENDPOINT_PERMITS).collect::<Vec<u64>>());
 }
 
 /// Whether a delivery that was claimed ahead had begun when its worker died, nobody knows. It is not an attempt of the event, the
