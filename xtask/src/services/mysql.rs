@@ -19,11 +19,14 @@ use crate::tools::{self, MARIADB_INSTALL_DB, MYSQL, ReleaseRoot, SYSTEM_MYSQLD};
 
 /// Statements executed at each start before connections are accepted, one per line.
 ///
-/// The user has a password, as in production, because authentication depends on the server and on TLS.
+/// The user has a password, as in production, because authentication depends on the server and on TLS. `localhost` is the Unix
+/// socket.
 const INIT_SQL: &str = "\
 CREATE DATABASE IF NOT EXISTS flysk CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;
 CREATE USER IF NOT EXISTS 'flysk'@'127.0.0.1' IDENTIFIED BY 'flysk';
 GRANT ALL PRIVILEGES ON *.* TO 'flysk'@'127.0.0.1' WITH GRANT OPTION;
+CREATE USER IF NOT EXISTS 'flysk'@'localhost' IDENTIFIED BY 'flysk';
+GRANT ALL PRIVILEGES ON *.* TO 'flysk'@'localhost' WITH GRANT OPTION;
 ";
 
 /// Directory of `AppArmor` profiles.

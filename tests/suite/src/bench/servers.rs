@@ -1,7 +1,7 @@
 //! Servers that the benchmarks run on.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use flysk_config::Env;
@@ -11,6 +11,9 @@ use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
 
 use crate::environment::{Options, RECORDINGS};
+
+/// Longest path of a socket that the system takes, bytes (`sockaddr_un`, without its last zero).
+const MAX_SOCKET_PATH_LEN: usize = 107;
 
 /// MySQL, Redis, and the directory of our executables.
 #[derive(Debug, Clone)]
@@ -47,6 +50,32 @@ impl Servers {
         let pool = flysk_store::connect(url.as_str(), 32).await?;
         flysk_migrations::migrate(&pool).await?;
         Ok((url.to_string(), pool))
+    }
+
+    /// The same servers, with the database over the Unix socket of its server; `None` if the socket is no file of this machine, or the
+    /// user of the address is not known there.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be asked for its socket.
+    pub(super) async fn over_socket(&self) -> anyhow::Result<Option<Self>> {
+        let pool = flysk_store::connect(&self.database_url, 1).await?;
+        // A path that is not absolute is one below the data directory.
+        let (directory, socket): (String, String) =
+            sqlx::query_as("SELECT CAST(@@datadir AS CHAR), CAST(@@socket AS CHAR)").fetch_one(&pool).await?;
+        pool.close().await;
+        let path = Path::new(&directory).join(socket);
+        let Some(path) = path.to_str().filter(|path| path.len() <= MAX_SOCKET_PATH_LEN) else {
+            return Ok(None);
+        };
+        if !Path::new(path).exists() {
+            return Ok(None);
+        }
+        let mut url: url::Url = self.database_url.parse()?;
+        url.query_pairs_mut().append_pair("socket", path);
+        let Ok(pool) = flysk_store::connect(url.as_str(), 1).await else { return Ok(None) };
+        pool.close().await;
+        Ok(Some(Self { database_url: url.to_string(), ..self.clone() }))
     }
 
     /// Options of an environment on these servers, with recognitions that end at once.
