@@ -8,7 +8,7 @@ use flysk_domain::platform::events::EventKind;
 use flysk_jobs::platform::lifecycle::{DeliverEvent, ORDER_RECHECK_DELAY};
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::events::{self, Event, EventState};
-use flysk_store::platform::widgets::Widget;
+use flysk_store::platform::widgets::EventRules;
 use flysk_store::platform::{installs, widgets};
 use flysk_store::{JsonText, StoreError, StoreResult};
 use serde::Serialize;
@@ -86,18 +86,18 @@ pub async fn emit(
 ) -> StoreResult<Vec<EventId>> {
     let widget = widgets::find_of_install(unit, install).await?;
     let widget = widget.ok_or(StoreError::WrongState { what: "install" })?;
-    emit_of(unit, clock, (&widget, install), new, happened_at).await
+    emit_of(unit, clock, (widget.event_rules(), install), new, happened_at).await
 }
 
-/// [`emit`] for a caller that has read the widget.
+/// [`emit`] for a caller that has read what decides about the widget's events.
 pub(crate) async fn emit_of(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
-    (widget, install): (&Widget, InstallId),
+    (rules, install): (EventRules<'_>, InstallId),
     new: &[NewEvent],
     happened_at: DateTime<Utc>,
 ) -> StoreResult<Vec<EventId>> {
-    let new: Vec<&NewEvent> = new.iter().filter(|event| widget.receives(event.kind)).collect();
+    let new: Vec<&NewEvent> = new.iter().filter(|event| rules.receives(event.kind)).collect();
     if new.is_empty() {
         return Ok(Vec::new());
     }
@@ -107,11 +107,11 @@ pub(crate) async fn emit_of(
     let mut is_first_in_line = !line.is_waiting;
     let mut ids = Vec::with_capacity(new.len());
     for (sequence, event) in (first..).zip(new) {
-        let addressed = widget.event_url_of(event.kind).is_some();
+        let addressed = rules.has_url_of(event.kind);
         let row = Event {
             id: EventId::generate(clock),
-            widget_id: widget.id,
-            number: widgets::next_event_number(unit, widget.id).await?,
+            widget_id: rules.widget,
+            number: widgets::next_event_number(unit, rules.widget).await?,
             install_id: install,
             sequence,
             kind: event.kind,
@@ -125,7 +125,7 @@ pub(crate) async fn emit_of(
         events::insert(unit, &row).await?;
         if addressed {
             let delay = if is_first_in_line { TimeDelta::zero() } else { recheck_delay() };
-            unit.enqueue_at(&DeliverEvent::new(widget.id, row.id), unit.now() + delay).await?;
+            unit.enqueue_at(&DeliverEvent::new(rules.widget, row.id), unit.now() + delay).await?;
             is_first_in_line = false;
         }
         ids.push(row.id);

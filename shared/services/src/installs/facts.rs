@@ -59,7 +59,7 @@ pub async fn record_fact_locked(
         }
         let data = StatusChanged { status: after, reason: fact.into() };
         let told = kinds.iter().map(|kind| NewEvent::new(*kind, &data)).collect::<StoreResult<Vec<_>>>()?;
-        events::emit_of(unit, clock, (&widget, install.id), &told, at).await?;
+        events::emit_of(unit, clock, (widget.event_rules(), install.id), &told, at).await?;
     }
     Ok(after)
 }

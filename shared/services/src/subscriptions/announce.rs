@@ -13,7 +13,7 @@ use flysk_store::platform::subscriptions::SubscriptionRow;
 
 use super::letters::tell_payer;
 use super::save::{Entry, SubscriptionAction};
-use crate::events::{NewEvent, emit};
+use crate::events::{NewEvent, emit, emit_of};
 use crate::invoice_payments::find_chargeable_card;
 
 /// The event of an action; `None` for actions that another event reports, or that do not concern backends.
@@ -75,8 +75,8 @@ fn days_before(action: SubscriptionAction, subscription: &Subscription, today: N
 }
 
 /// Records the event for the widget's backend and the letter to the payer, in the transaction of the change. `row` is the
-/// subscription after the change. While the widget sells no subscriptions, no event asks for a payment. If the entry knows that the
-/// widget does not receive the event, nothing more is read for it.
+/// subscription after the change. While the widget sells no subscriptions, no event asks for a payment. If the entry knows what
+/// decides about the widget's events, the widget is not read.
 pub(super) async fn announce(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -85,12 +85,12 @@ pub(super) async fn announce(
     row: &SubscriptionRow,
     entry: &Entry<'_>,
 ) -> StoreResult<()> {
-    let Entry { action, invoice, sale, .. } = *entry;
+    let Entry { action, invoice, events: rules, .. } = *entry;
     let (now, subscription) = (clock.now(), &row.subscription);
     let fell_due = before != SubscriptionState::PastDue && subscription.state == SubscriptionState::PastDue;
     let kinds = event_of(action).into_iter().chain(fell_due.then_some(EventKind::SubscriptionPastDue));
     let kinds = kinds.filter(|kind| !(settings.not_sold && kind.asks_for_payment()));
-    let kinds = kinds.filter(|kind| sale.is_none_or(|sale| sale.receives(*kind)));
+    let kinds = kinds.filter(|kind| rules.is_none_or(|rules| rules.receives(*kind)));
     let access = subscription.access(now, settings);
     let is_charged =
         action == SubscriptionAction::RenewalUpcoming && find_chargeable_card(unit, row).await?.is_some();
@@ -114,8 +114,12 @@ pub(super) async fn announce(
     tell_payer(unit, clock, settings, row, (action, fell_due, invoice), is_charged).await?;
     // Last, because the number of an event locks the widget's row until the transaction ends: every subscription of the widget
     // waits for it.
-    if !events.is_empty() {
-        emit(unit, clock, row.install_id, &events, now).await?;
+    if events.is_empty() {
+        return Ok(());
     }
+    match rules {
+        Some(rules) => emit_of(unit, clock, (rules, row.install_id), &events, now).await?,
+        None => emit(unit, clock, row.install_id, &events, now).await?,
+    };
     Ok(())
 }

@@ -9,7 +9,8 @@ use flysk_domain::{Clock, TextEnum as _};
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::cache_invalidations::{self, Subject};
-use flysk_store::platform::subscriptions::{self, Action, SubscriptionRow, WidgetSale};
+use flysk_store::platform::subscriptions::{self, Action, SubscriptionRow};
+use flysk_store::platform::widgets::EventRules;
 use serde_json::{Value, json};
 
 use super::announce::announce;
@@ -50,13 +51,13 @@ pub(super) struct Entry<'a> {
     pub(super) reason: Option<&'a str>,
     pub(super) invoice: Option<InvoiceId>,
     pub(super) data: Value,
-    /// The widget, if the caller has read of it whether it receives events.
-    pub(super) sale: Option<&'a WidgetSale>,
+    /// What decides about the widget's events, if the caller has read it.
+    pub(super) events: Option<EventRules<'a>>,
 }
 
 impl<'a> Entry<'a> {
     pub(super) fn new(actor: Actor<'a>, action: SubscriptionAction) -> Self {
-        Self { actor, action, reason: None, invoice: None, data: json!({}), sale: None }
+        Self { actor, action, reason: None, invoice: None, data: json!({}), events: None }
     }
 
     pub(super) fn about(self, invoice: InvoiceId) -> Self {
@@ -71,8 +72,8 @@ impl<'a> Entry<'a> {
         Self { data, ..self }
     }
 
-    pub(super) fn knowing(self, sale: &'a WidgetSale) -> Self {
-        Self { sale: Some(sale), ..self }
+    pub(super) fn knowing(self, events: EventRules<'a>) -> Self {
+        Self { events: Some(events), ..self }
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) async fn settle_locked(
             let entry = Entry::new(settlement.actor, action)
                 .about(invoice.id)
                 .with(json!({ "total_kopecks": invoice.total, "means": settlement.means }))
-                .knowing(&locked.sale);
+                .knowing(locked.sale.event_rules(row.widget_id));
             save(unit, clock, settings, row, &new, entry).await?;
             Ok(SettleOutcome::Settled)
         }

@@ -86,7 +86,17 @@ impl Widget {
 
     /// Whether the widget receives this kind of event.
     pub fn receives(&self, kind: EventKind) -> bool {
-        receives(self.event_kinds.as_ref().map(|kinds| kinds.0.as_slice()), kind)
+        self.event_rules().receives(kind)
+    }
+
+    /// What decides about its events.
+    pub fn event_rules(&self) -> EventRules<'_> {
+        EventRules {
+            widget: self.id,
+            chosen: self.event_kinds.as_ref().map(|kinds| kinds.0.as_slice()),
+            has_default_url: self.event_url.is_some(),
+            urls: self.event_urls.as_ref().map(|urls| &urls.0),
+        }
     }
 }
 
@@ -100,14 +110,34 @@ pub(crate) fn event_url_of<'a>(
     own.map(String::as_str).or(default)
 }
 
-/// Whether a widget that has chosen these kinds of events receives this one.
-pub(crate) fn receives(chosen: Option<&[String]>, kind: EventKind) -> bool {
-    if !kind.is_optional() {
-        return true;
+/// What of a widget decides about its events.
+#[derive(Debug, Clone, Copy)]
+pub struct EventRules<'a> {
+    /// The widget.
+    pub widget: WidgetId,
+    /// Kinds that it has chosen; `None` for [`EventKind::DEFAULT`].
+    pub(crate) chosen: Option<&'a [String]>,
+    /// Whether it has a URL for all kinds.
+    pub(crate) has_default_url: bool,
+    /// URLs by kind.
+    pub(crate) urls: Option<&'a BTreeMap<String, String>>,
+}
+
+impl EventRules<'_> {
+    /// Whether the widget receives this kind of event.
+    pub fn receives(&self, kind: EventKind) -> bool {
+        if !kind.is_optional() {
+            return true;
+        }
+        match self.chosen {
+            Some(chosen) => chosen.iter().any(|one| one == kind.as_str()),
+            None => EventKind::DEFAULT.contains(&kind),
+        }
     }
-    match chosen {
-        Some(chosen) => chosen.iter().any(|one| one == kind.as_str()),
-        None => EventKind::DEFAULT.contains(&kind),
+
+    /// Whether the widget has a URL for this kind of event.
+    pub fn has_url_of(&self, kind: EventKind) -> bool {
+        self.has_default_url || self.urls.is_some_and(|urls| urls.contains_key(kind.as_str()))
     }
 }
 

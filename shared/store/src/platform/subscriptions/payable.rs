@@ -1,14 +1,15 @@
 //! Invoices with what decides about their payment, in one read.
 
-use flysk_domain::id::{InvoiceId, InvoicePaymentId, SubscriptionId, VendorId};
-use flysk_domain::platform::events::EventKind;
+use std::collections::BTreeMap;
+
+use flysk_domain::id::{InvoiceId, InvoicePaymentId, SubscriptionId, VendorId, WidgetId};
 use flysk_domain::platform::subscriptions::ReceiptMode;
 use serde_json::Value;
 use sqlx::types::Json;
 
 use super::invoices::{COLUMNS, Invoice, Row};
 use super::row::{PREFIXED_COLUMNS, PrefixedRow, SubscriptionRow, hold};
-use crate::platform::widgets;
+use crate::platform::widgets::EventRules;
 use crate::sql_text::sql;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreError, StoreResult};
@@ -27,12 +28,21 @@ pub struct WidgetSale {
     pub billing: Option<Json<Value>>,
     #[sqlx(rename = "widget_kinds")]
     event_kinds: Option<Json<Vec<String>>>,
+    #[sqlx(rename = "widget_url")]
+    event_url: Option<String>,
+    #[sqlx(rename = "widget_urls")]
+    event_urls: Option<Json<BTreeMap<String, String>>>,
 }
 
 impl WidgetSale {
-    /// Whether the widget receives this kind of event.
-    pub fn receives(&self, kind: EventKind) -> bool {
-        widgets::receives(self.event_kinds.as_ref().map(|kinds| kinds.0.as_slice()), kind)
+    /// What decides about the events of the widget, which has this id.
+    pub fn event_rules(&self, widget: WidgetId) -> EventRules<'_> {
+        EventRules {
+            widget,
+            chosen: self.event_kinds.as_ref().map(|kinds| kinds.0.as_slice()),
+            has_default_url: self.event_url.is_some(),
+            urls: self.event_urls.as_ref().map(|urls| &urls.0),
+        }
     }
 }
 
@@ -137,7 +147,8 @@ impl TryFrom<PayableRow> for PayableInvoice {
 
 /// What a [`PayableRow`] has beside the invoice and its subscription. Aliases are those of [`TABLES`].
 pub(super) const DECIDING: &str = ", w.code AS widget_code, w.uses_subscriptions AS sells_subscriptions,
-    w.billing AS widget_billing, w.event_kinds AS widget_kinds, v.terminal_key AS seller_terminal,
+    w.billing AS widget_billing, w.event_kinds AS widget_kinds, w.event_url AS widget_url,
+    w.event_urls AS widget_urls, v.terminal_key AS seller_terminal,
     v.charge_initiator AS seller_initiator, v.prepayment_receipts AS seller_prepayment,
     v.closing_receipts AS seller_closing, a.id AS live_attempt, a.is_withdrawn AS live_is_withdrawn,
     EXISTS (SELECT 1 FROM transfer_invoices t WHERE t.pays_invoice_id = i.id AND t.open_slot = 1) AS awaits_transfer,
