@@ -15,8 +15,8 @@ pub use begin::{
     BegunCharge, FormOutcome, FormRequest, begin_charge, begin_charge_of, open_form, permit_charge,
     postpone_charge,
 };
-pub(crate) use chargeable::find_card_for;
 pub use chargeable::find_chargeable_card;
+pub(crate) use chargeable::{find_card_for, find_offer_for};
 pub use receipt_facts::ReceiptFacts;
 pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};
 pub use removed_terminal::report_removed_terminal;

@@ -2,24 +2,22 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use flysk_domain::Clock;
-use flysk_domain::id::SubscriptionId;
+use flysk_domain::id::{InvoiceId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
-    ChargePlan, DueStep, EndReason, InvoiceKind, Period, Subscription, SubscriptionSettings, Terms,
-    moscow_day, next_charge,
+    DueStep, EndReason, InvoiceKind, Period, Subscription, SubscriptionSettings, Terms, moscow_day,
 };
 use flysk_domain::platform::tbank::ErrorClass;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
-use flysk_store::platform::{installs, widgets};
+use flysk_store::platform::widgets::{self, EventRules};
 use flysk_store::{Conn, StoreError, StoreResult};
 use serde_json::json;
 
+use super::charge_plan::PlannedCharge;
 use super::details::settings_of;
 use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, write_invoice};
 use super::next_terms::next_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
-use super::settle::spread_of;
-use crate::invoice_payments::find_card_for;
 
 /// A step or a charge of a subscription whose widget sells none at present is looked at again after this time. When the widget
 /// sells them again, [`super::begin_sale`] does not wait for it.
@@ -36,21 +34,37 @@ pub async fn find_due(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> StoreR
     subscriptions::list_due_subscriptions(conn, now, limit).await
 }
 
+/// What came of a due step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerformedStep {
+    /// The step.
+    pub step: DueStep,
+    /// The invoice of the renewal that it has opened, if its charge is due already.
+    pub chargeable: Option<InvoiceId>,
+}
+
+impl From<DueStep> for PerformedStep {
+    fn from(step: DueStep) -> Self {
+        Self { step, chargeable: None }
+    }
+}
+
 /// Performs the step that is due, and stores when the next one is. Harmless when repeated: the step is decided again under
 /// the row's lock, from the state that the first run has written.
 pub async fn perform_due_step(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
     id: SubscriptionId,
-) -> StoreResult<DueStep> {
+) -> StoreResult<PerformedStep> {
     let row = subscriptions::lock_subscription(unit, id).await?;
     let widget =
         widgets::find(unit, row.widget_id).await?.ok_or(StoreError::WrongState { what: "widget" })?;
     let settings = settings_of(&widget);
     let step = row.subscription.due_step(clock.now(), &settings);
-    let context = Context { clock, settings: &settings, row: &row };
+    let events = Some(widget.event_rules());
+    let context = Context { clock, settings: &settings, row: &row, events };
     if step.needs_sale() && settings.not_sold {
-        return context.wait_for_sale(unit, step).await;
+        return context.wait_for_sale(unit, step).await.map(Into::into);
     }
     match step {
         DueStep::Wait(_) | DueStep::Idle => context.reschedule(unit).await?,
@@ -64,12 +78,14 @@ pub async fn perform_due_step(
         }
         DueStep::EndTrial => context.end_trial(unit).await?,
         DueStep::Advance(period) => context.advance(unit, period).await?,
-        DueStep::Renew => context.open_renewal(unit).await?,
+        DueStep::Renew => {
+            return Ok(PerformedStep { step, chargeable: context.open_renewal(unit).await? });
+        }
         DueStep::EndCancelled => context.end(unit, EndReason::Cancelled).await?,
         DueStep::Expire => context.end(unit, EndReason::Unpaid).await?,
         DueStep::AskPerson => context.ask_person(unit).await?,
     }
-    Ok(step)
+    Ok(step.into())
 }
 
 /// A locked subscription.
@@ -77,6 +93,8 @@ pub(super) struct Context<'a> {
     pub(super) clock: &'a dyn Clock,
     pub(super) settings: &'a SubscriptionSettings,
     pub(super) row: &'a SubscriptionRow,
+    /// What decides about the widget's events, if the caller has read it.
+    pub(super) events: Option<EventRules<'a>>,
 }
 
 /// Terms, title of the plan and days of the next period.
@@ -93,7 +111,18 @@ fn impossible(error: impl ToString) -> StoreError {
 
 impl Context<'_> {
     async fn write(&self, unit: &mut UnitOfWork, new: &Subscription, entry: Entry<'_>) -> StoreResult<()> {
-        save(unit, self.clock, self.settings, self.row, new, entry).await.map(drop)
+        self.save(unit, new, entry).await.map(drop)
+    }
+
+    /// Returns the row as written.
+    async fn save(
+        &self,
+        unit: &mut UnitOfWork,
+        new: &Subscription,
+        entry: Entry<'_>,
+    ) -> StoreResult<SubscriptionRow> {
+        let entry = Entry { events: self.events, ..entry };
+        save(unit, self.clock, self.settings, self.row, new, entry).await
     }
 
     /// Stores the next due time: the settings may have changed since it was stored.
@@ -128,7 +157,7 @@ impl Context<'_> {
         void_open_invoice(unit, self.clock, self.row, Actor::System, NOT_SOLD).await?;
         let new = self.row.subscription.renewal_withdrawn().map_err(impossible)?;
         let entry = Entry::new(Actor::System, SubscriptionAction::RenewalWithdrawn);
-        save(unit, self.clock, self.settings, self.row, &new, entry).await
+        self.save(unit, &new, entry).await
     }
 
     /// Goes on after the widget has begun to sell subscriptions again: what is due is due now, and not a day after it was looked at
@@ -143,23 +172,6 @@ impl Context<'_> {
             subscriptions::update_subscription(unit, row, &new, next, now).await?;
         }
         Ok(next.is_some_and(|due| due <= now))
-    }
-
-    /// Moves the charge that an open renewal waits for to an earlier time, if its schedule and its reminder allow one; returns it.
-    async fn hasten_charge(&self, unit: &mut UnitOfWork) -> StoreResult<Option<DateTime<Utc>>> {
-        let (subscription, now) = (&self.row.subscription, self.clock.now());
-        if !subscription.state.awaits_renewal() || subscription.is_too_late_to_charge(now, self.settings) {
-            return Ok(None);
-        }
-        let open = subscriptions::find_open_invoice(unit, self.row.id).await?;
-        let waiting = open.and_then(|invoice| invoice.charge_at.map(|at| (invoice, at)));
-        let Some((invoice, waits_until)) = waiting else { return Ok(None) };
-        let (planned, is_reminded) = self.plan_charge(unit, &invoice).await?;
-        let sooner = planned.filter(|at| is_reminded && *at < waits_until);
-        if sooner.is_some() {
-            subscriptions::set_charge_at(unit, invoice.id, sooner, now).await?;
-        }
-        Ok(sooner)
     }
 
     async fn remind(
@@ -220,107 +232,61 @@ impl Context<'_> {
 
     /// Writes invoice, number of the period and state in one transaction; the charge is another one. If nobody was reminded of
     /// the charge, because the scheduler was down or the period was too short, the reminder is sent now, and the charge waits.
+    /// Returns the invoice if its charge is due already.
     ///
     /// An invoice that was written ahead of time may have been charged before: the schedule goes on from those charges, and
     /// a card that must not be charged any more is left alone.
-    async fn open_renewal(&self, unit: &mut UnitOfWork) -> StoreResult<()> {
-        let row = self.row;
+    async fn open_renewal(&self, unit: &mut UnitOfWork) -> StoreResult<Option<InvoiceId>> {
+        let (row, now) = (self.row, self.clock.now());
+        let Some((invoice, charge)) = self.renewal_to_open(unit).await? else {
+            return self.ask_person(unit).await.map(|()| None);
+        };
+        // A fault of ours is no refusal that the customer has to do something about.
+        let is_refused = invoice.failure.as_ref().is_some_and(|failure| failure.class != ErrorClass::Config);
+        let is_charged = charge.at.is_some() && !is_refused;
+        let new = row.subscription.renewal_opened(is_charged).map_err(impossible)?;
+        let new = Subscription { last_charge_on: charge.at.map(moscow_day), ..new };
+        let entry = Entry::new(Actor::System, SubscriptionAction::RenewalOpened)
+            .about(invoice.id)
+            .with(json!({ "total_kopecks": invoice.total, "charge_at": charge.at }));
+        let opened = self.save(unit, &new, entry).await?;
+        if !charge.is_reminded {
+            let opened = Context { row: &opened, ..*self };
+            opened
+                .remind(unit, SubscriptionAction::RenewalUpcoming, Some(invoice.period.from), LATE_REMINDER)
+                .await?;
+        }
+        Ok(charge.at.is_some_and(|at| at <= now).then_some(invoice.id))
+    }
+
+    /// The invoice of the next period, which is written unless it was before, with its charge as it is planned now; `None` if the
+    /// period is over.
+    async fn renewal_to_open(&self, unit: &mut UnitOfWork) -> StoreResult<Option<(Invoice, PlannedCharge)>> {
+        let (row, now) = (self.row, self.clock.now());
         let next_no = row.subscription.period_no.saturating_add(1);
-        let now = self.clock.now();
         let open = subscriptions::find_open_invoice(unit, row.id).await?;
         let has_open = open.is_some();
         let ahead = open.filter(|open| open.kind == InvoiceKind::Renewal && open.period_no == next_no);
         // A next period that is shorter than the last one may be over before the grace.
         let is_over = |period: Period| moscow_day(now) >= period.until;
-        let invoice = if let Some(ahead) = ahead {
+        if let Some(ahead) = ahead {
             if is_over(ahead.period) {
-                return self.ask_person(unit).await;
+                return Ok(None);
             }
-            ahead
-        } else {
-            let next = self.next_period(unit).await?;
-            if is_over(next.period) {
-                return self.ask_person(unit).await;
-            }
-            if has_open {
-                void_open_invoice(unit, self.clock, row, Actor::System, PERIOD_OVER).await?;
-            }
-            self.write_invoice_of(unit, &next, None).await?
-        };
-        let (charge_at, is_reminded) = self.first_charge(unit, &invoice).await?;
-        subscriptions::set_charge_at(unit, invoice.id, charge_at, now).await?;
-        // A fault of ours is no refusal that the customer has to do something about.
-        let is_refused = invoice.failure.as_ref().is_some_and(|failure| failure.class != ErrorClass::Config);
-        let is_charged = charge_at.is_some() && !is_refused;
-        let new = row.subscription.renewal_opened(is_charged).map_err(impossible)?;
-        let new = Subscription { last_charge_on: charge_at.map(moscow_day), ..new };
-        let entry = Entry::new(Actor::System, SubscriptionAction::RenewalOpened)
-            .about(invoice.id)
-            .with(json!({ "total_kopecks": invoice.total, "charge_at": charge_at }));
-        let opened = save(unit, self.clock, self.settings, row, &new, entry).await?;
-        if is_reminded {
-            return Ok(());
+            let charge = self.first_charge(unit, &ahead).await?;
+            subscriptions::set_charge_at(unit, ahead.id, charge.at, now).await?;
+            return Ok(Some((ahead, charge)));
         }
-        let opened = Context { row: &opened, ..*self };
-        opened
-            .remind(unit, SubscriptionAction::RenewalUpcoming, Some(invoice.period.from), LATE_REMINDER)
-            .await
-    }
-
-    /// When the card is charged for a renewal at its boundary, and whether nobody has to be reminded of it any more. A charge that
-    /// is already planned, such as that of a new card, stays: the payer or an operator has just asked for it.
-    async fn first_charge(
-        &self,
-        unit: &mut UnitOfWork,
-        invoice: &Invoice,
-    ) -> StoreResult<(Option<DateTime<Utc>>, bool)> {
-        let row = self.row;
-        if row.card_id.is_none() {
-            return Ok((None, true));
+        let next = self.next_period(unit).await?;
+        if is_over(next.period) {
+            return Ok(None);
         }
-        if invoice.charge_at.is_some() {
-            return Ok((invoice.charge_at, true));
+        if has_open {
+            void_open_invoice(unit, self.clock, row, Actor::System, PERIOD_OVER).await?;
         }
-        self.plan_charge(unit, invoice).await
-    }
-
-    /// When the schedule charges the card for a renewal next, and whether nobody has to be reminded of it any more.
-    async fn plan_charge(
-        &self,
-        unit: &mut UnitOfWork,
-        invoice: &Invoice,
-    ) -> StoreResult<(Option<DateTime<Utc>>, bool)> {
-        let row = self.row;
-        let (made, now, from) = (invoice.charges_made, self.clock.now(), invoice.period.from);
-        let failure = invoice.failure.as_ref().map(|failure| failure.class);
-        let (mut plan, mut is_reminded) =
-            (next_charge(self.settings, from, made, failure, spread_of(row), now), true);
-        // Who was told of a refusal knows of the charge. A card that cannot be charged is left to the charge, which notifies.
-        let is_told = failure.is_some_and(|class| class != ErrorClass::Config);
-        let card = if is_told { None } else { find_card_for(unit, row, Some(invoice)).await? };
-        if let Some(card) = card {
-            let kind: &'static str = SubscriptionAction::RenewalUpcoming.into();
-            let since = self.announced_since(unit, card.linked_at).await?;
-            let reminded_at = subscriptions::find_first_notice(unit, row.id, kind, from, since).await?;
-            is_reminded = reminded_at.is_some();
-            plan = plan.announced(from, spread_of(row), reminded_at.unwrap_or(now));
-        }
-        Ok(match plan {
-            ChargePlan::At(at) => (Some(at), is_reminded),
-            ChargePlan::Stop | ChargePlan::AskBank => (None, true),
-        })
-    }
-
-    /// Time from which a reminder announced the charge of the card. One before the card was saved was about another card, or about
-    /// none; one before the widget was installed again said that nothing is charged.
-    async fn announced_since(
-        &self,
-        unit: &mut UnitOfWork,
-        linked_at: DateTime<Utc>,
-    ) -> StoreResult<DateTime<Utc>> {
-        let facts = installs::find(unit, self.row.install_id).await?.map(|install| install.facts());
-        let again = facts.filter(|facts| facts.disconnected_at.is_some()).and_then(|facts| facts.granted_at);
-        Ok(again.map_or(linked_at, |again| again.max(linked_at)))
+        let charge = self.first_charge_of(unit, next.period).await?;
+        let invoice = self.write_invoice_of(unit, &next, charge.at).await?;
+        Ok(Some((invoice, charge)))
     }
 
     /// Writes the invoice of the next period. The subscription has no open invoice.

@@ -38,7 +38,8 @@ pub(super) struct Promise<'a> {
     pub(super) charge_at: Option<DateTime<Utc>>,
 }
 
-/// Writes an invoice with the tax data of its day. The subscription is locked and has no open invoice.
+/// Writes an invoice with the tax data of its day. The subscription is locked and has no open invoice. The caller saves the
+/// subscription as well, which records that what is cached of it is outdated.
 pub(super) async fn write_invoice(
     unit: &mut UnitOfWork,
     clock: &dyn Clock,
@@ -46,21 +47,19 @@ pub(super) async fn write_invoice(
     promise: &Promise<'_>,
 ) -> StoreResult<Invoice> {
     let now = clock.now();
-    let vendor = vendors::find_vendor_of_widget(unit, row.widget_id).await?;
-    let vendor = vendor.ok_or(StoreError::WrongState { what: "vendor" })?;
-    let taxes = vendors::find_taxes(unit, vendor.id, moscow_day(now)).await?;
+    let seller = vendors::find_seller_on(unit, row.widget_id, moscow_day(now)).await?;
+    let (vendor_id, taxes) = seller.ok_or(StoreError::WrongState { what: "vendor" })?;
     let due_at = match promise.kind {
         InvoiceKind::Start => Some(now + INVOICE_TTL),
         InvoiceKind::Change => Some((now + INVOICE_TTL).min(promise.period.ends_at())),
         InvoiceKind::Renewal => None,
     };
-    let id = InvoiceId::generate(clock);
     let new = NewInvoice {
-        id,
+        id: InvoiceId::generate(clock),
         subscription_id: row.id,
         install_id: row.install_id,
         widget_id: row.widget_id,
-        vendor_id: vendor.id,
+        vendor_id,
         kind: promise.kind,
         quote_id: promise.quote,
         terms: promise.terms,
@@ -76,7 +75,7 @@ pub(super) async fn write_invoice(
         now,
     };
     subscriptions::insert_invoice(unit, &new).await?;
-    subscriptions::find_invoice(unit, id).await?.ok_or(StoreError::WrongState { what: "invoice" })
+    Ok(new.inserted())
 }
 
 /// The line of a renewal.

@@ -7,6 +7,7 @@ mod announce;
 mod apply;
 mod cancel;
 mod cards;
+mod charge_plan;
 mod closing_receipt;
 mod details;
 mod due;
@@ -36,7 +37,7 @@ pub use closing_receipt::{
 };
 pub use details::{SubscriptionDetails, SubscriptionFacts, load_details, load_facts, settings_of};
 pub(crate) use due::NOT_SOLD_DELAY;
-pub use due::{find_due, perform_due_step};
+pub use due::{PerformedStep, find_due, perform_due_step};
 pub use invoices::{expire_overdue_invoices, find_chargeable, set_contact};
 pub use next_terms::{ResolvedTerms, next_terms};
 pub use operators::{

@@ -111,7 +111,7 @@ pub async fn force_renewal(
         }
         (None, SubscriptionState::Active) => {
             void_open_invoice(unit, clock, row, act.actor(), "superseded").await?;
-            Context { clock, settings, row }.write_renewal(unit, charge_at).await?
+            Context { clock, settings, row, events: None }.write_renewal(unit, charge_at).await?
         }
         (None, state) => return Err(ChangeRefusal::WrongState(state).into()),
     };

@@ -26,7 +26,7 @@ pub async fn reinstate(
     let new = row.subscription.reinstated(moscow_day(clock.now()), settings)?;
     // A new start that is being paid would be a second subscription.
     void_open_invoice(unit, clock, row, act.actor(), "reinstated").await?;
-    let invoice = Context { clock, settings, row }.write_renewal(unit, None).await?;
+    let invoice = Context { clock, settings, row, events: None }.write_renewal(unit, None).await?;
     let entry = Entry::new(act.actor(), SubscriptionAction::Reinstated).about(invoice.id).because(act.reason);
     save(unit, clock, settings, row, &new, entry).await?;
     Ok(invoice)

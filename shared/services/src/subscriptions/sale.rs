@@ -83,5 +83,5 @@ async fn resume(
     id: SubscriptionId,
 ) -> StoreResult<bool> {
     let row = subscriptions::lock_subscription(unit, id).await?;
-    Context { clock, settings, row: &row }.resume(unit).await
+    Context { clock, settings, row: &row, events: None }.resume(unit).await
 }

@@ -294,6 +294,7 @@ async fn the_database_allows_one_invoice_for_a_period_and_one_open_invoice(pool:
     subscriptions::mark_invoice_void(&mut unit, id, "test", paid.created_at).await.unwrap();
     let again = NewInvoice { period_no: 2, ..other };
     subscriptions::insert_invoice(&mut unit, &again).await.unwrap();
+    assert_eq!(subscriptions::find_invoice(&mut unit, again.id).await.unwrap().unwrap(), again.inserted());
     assert_eq!(subscriptions::find_invoice(&mut unit, id).await.unwrap().unwrap().state, InvoiceState::Void);
 }
 

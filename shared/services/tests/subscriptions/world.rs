@@ -295,7 +295,7 @@ impl World {
             drop(conn);
             let Some(id) = due.first() else { return steps };
             let mut unit = self.unit().await;
-            steps.push(perform_due_step(&mut unit, &self.clock, *id).await.unwrap());
+            steps.push(perform_due_step(&mut unit, &self.clock, *id).await.unwrap().step);
             unit.commit().await.unwrap();
             assert!(steps.len() < 50, "the scheduler does not come to rest: {steps:?}");
         }

@@ -199,6 +199,34 @@ pub async fn find_vendor_of_widget(conn: &mut Conn, widget: WidgetId) -> StoreRe
     into_vendor(row.fetch_optional(conn).await?)
 }
 
+/// Finds the vendor of a widget, with the taxes that are valid on a day; `None` if no vendor is assigned to the widget. Taxes are
+/// `None` for those of the environment.
+pub async fn find_seller_on(
+    conn: &mut Conn,
+    widget: WidgetId,
+    day: NaiveDate,
+) -> StoreResult<Option<(VendorId, Option<VendorTaxes>)>> {
+    let found: Option<(String, Option<NaiveDate>, Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT v.id, x.valid_from, x.taxation, x.vat
+         FROM widgets w JOIN vendors v ON v.id = w.vendor_id
+         LEFT JOIN vendor_taxes x ON x.vendor_id = v.id AND x.valid_from = (
+             SELECT MAX(y.valid_from) FROM vendor_taxes y WHERE y.vendor_id = v.id AND y.valid_from <= ?)
+         WHERE w.id = ?",
+    )
+    .bind(day)
+    .bind(widget.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some((id, valid_from, taxation, vat)) = found else { return Ok(None) };
+    let taxes = match (valid_from, taxation, vat) {
+        (Some(valid_from), Some(taxation), Some(vat)) => {
+            Some(VendorTaxes { valid_from, taxation, vat: decode_text("VAT rate", &vat)? })
+        }
+        _ => None,
+    };
+    Ok(Some((decode_text("vendor id", &id)?, taxes)))
+}
+
 /// Lists all vendors, by code.
 pub async fn list_vendors(conn: &mut Conn) -> StoreResult<Vec<Vendor>> {
     let rows: Vec<Row> = sqlx::query_as(sql!(SELECT, "ORDER BY v.code")).fetch_all(conn).await?;

@@ -191,6 +191,13 @@ pub enum CardSeller {
     Vendor(VendorId),
     /// The vendor that the widget belongs to now.
     OwnerOf(WidgetId),
+    /// The vendor of the subscription's open renewal; without one, that of the widget.
+    OfNextPeriod {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Its widget.
+        widget: WidgetId,
+    },
 }
 
 /// A linked card, and what decides whether its seller can charge it.
@@ -204,6 +211,8 @@ pub struct OfferedCard {
     pub is_at_vendors_terminal: bool,
     /// Key of the seller's own terminal; `None` for the terminal of the environment.
     pub sellers_terminal_key: Option<String>,
+    /// When the card's install was granted access after it had been disconnected; `None` if it never was.
+    pub granted_again_at: Option<DateTime<Utc>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -212,11 +221,14 @@ struct OfferedRow {
     card: DecidingRow,
     seller: Option<String>,
     sellers_terminal: Option<String>,
+    regranted_at: Option<DateTime<Utc>>,
 }
 
 const SELECT_OFFERED: &str =
     "SELECT c.id, c.install_id, c.terminal_key, c.rebill_sealed, c.pan, c.linked_at, c.unlinked_at,
          (SELECT n.status FROM installs n WHERE n.id = c.install_id) AS status_of_install,
+         (SELECT r.granted_at FROM installs r
+          WHERE r.id = c.install_id AND r.disconnected_at IS NOT NULL) AS regranted_at,
          EXISTS (SELECT 1 FROM vendors v WHERE v.terminal_key = c.terminal_key) AS is_at_vendors,
          s.id AS seller, s.terminal_key AS sellers_terminal
      FROM payment_cards c LEFT JOIN vendors s ON s.id = ";
@@ -244,8 +256,20 @@ pub async fn find_offered_card(
             .bind(id.to_string())
             .fetch_optional(conn)
             .await?,
+            CardSeller::OfNextPeriod { subscription, widget } => sqlx::query_as(sql!(
+                SELECT_OFFERED,
+                "COALESCE(
+                     (SELECT i.vendor_id FROM subscription_invoices i
+                      WHERE i.subscription_id = ? AND i.open_slot = 1 AND i.kind = 'renewal'),
+                     (SELECT w.vendor_id FROM widgets w WHERE w.id = ?)) WHERE c.id = ? AND c.unlinked_at IS NULL"
+            ))
+            .bind(subscription.to_string())
+            .bind(widget.to_string())
+            .bind(id.to_string())
+            .fetch_optional(conn)
+            .await?,
         };
-    let Some(OfferedRow { card, seller, sellers_terminal }) = found else { return Ok(None) };
+    let Some(OfferedRow { card, seller, sellers_terminal, regranted_at }) = found else { return Ok(None) };
     if seller.is_none() {
         return Err(StoreError::WrongState { what: "vendor" });
     }
@@ -255,6 +279,7 @@ pub async fn find_offered_card(
         install_status,
         is_at_vendors_terminal,
         sellers_terminal_key: sellers_terminal,
+        granted_again_at: regranted_at,
     }))
 }
 

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum;
 use flysk_domain::id::{InstallId, InvoiceId, QuoteId, SubscriptionId, VendorId, WidgetId};
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::subscriptions::{InvoiceKind, Period, QuoteLine, Terms, VatRate, ZONE};
+use flysk_domain::platform::subscriptions::{
+    InvoiceKind, InvoiceState, Period, QuoteLine, Terms, VatRate, ZONE,
+};
 
 use super::encode_json;
 use super::invoices::{Failure, Invoice};
 use crate::error::expect_one;
-use crate::platform::cache_invalidations::{self, Subject};
+use crate::platform::cache_invalidations;
 use crate::text_column::decode_text;
 use crate::{Conn, StoreResult};
 
@@ -57,7 +59,42 @@ pub struct NewInvoice<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Inserts an open invoice. [`crate::StoreError::Duplicate`] on `subscription_invoices_period` or `subscription_invoices_open`:
+impl NewInvoice<'_> {
+    /// The invoice as it is after its insertion.
+    pub fn inserted(&self) -> Invoice {
+        Invoice {
+            id: self.id,
+            subscription_id: self.subscription_id,
+            install_id: self.install_id,
+            widget_id: self.widget_id,
+            vendor_id: self.vendor_id,
+            kind: self.kind,
+            state: InvoiceState::Open,
+            quote_id: self.quote_id,
+            terms: self.terms,
+            period_no: self.period_no,
+            period: self.period,
+            title: self.title.to_owned(),
+            lines: self.lines.to_vec(),
+            total: self.total,
+            taxation: self.taxation.map(str::to_owned),
+            vat: self.vat,
+            contact_sealed: None,
+            due_at: self.due_at,
+            charge_at: self.charge_at,
+            charges_made: 0,
+            failure: None,
+            paid_at: None,
+            paid_by: None,
+            refunded: Kopecks::ZERO,
+            void_reason: None,
+            created_at: self.now,
+        }
+    }
+}
+
+/// Inserts an open invoice. The caller also writes the subscription, and records that what is cached of its install is outdated.
+/// [`crate::StoreError::Duplicate`] on `subscription_invoices_period` or `subscription_invoices_open`:
 /// the period has an invoice, or another invoice is open.
 pub async fn insert_invoice(conn: &mut Conn, new: &NewInvoice<'_>) -> StoreResult<()> {
     let period_slot = (new.kind != InvoiceKind::Change).then_some(new.period_no);
@@ -93,9 +130,9 @@ pub async fn insert_invoice(conn: &mut Conn, new: &NewInvoice<'_>) -> StoreResul
     .bind(new.charge_at)
     .bind(new.now)
     .bind(new.now)
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    cache_invalidations::record(conn, Subject::Install(new.install_id)).await
+    Ok(())
 }
 
 /// Marks an open invoice as paid, once. The caller also writes the subscription, and records that what is cached of its install is
