@@ -38,14 +38,13 @@ pub(crate) async fn queue_subscription_mail(
     row: &SubscriptionRow,
     told: SubscriptionMail,
 ) -> StoreResult<()> {
-    let Some(contact) = mail::find_contact(unit, row.id, row.install_id).await? else { return Ok(()) };
-    let preferences = mail::find_preferences(unit, row.install_id).await?;
-    let is_bad = preferences.bad_contact.is_some_and(|bad| bad == contact.source.to_string());
-    if is_bad || preferences.muted.contains(&told.kind) {
-        return Ok(());
-    }
     let subject = mail::find_subject(unit, row.id).await?;
     let subject = subject.ok_or(StoreError::WrongState { what: "subscription" })?;
+    let Some(contact) = &subject.contact else { return Ok(()) };
+    let (source, preferences) = (contact.source.to_string(), &subject.preferences);
+    if preferences.bad_contact.as_ref() == Some(&source) || preferences.muted.contains(&told.kind) {
+        return Ok(());
+    }
     let offset = subject.utc_offset_minutes;
     let send_at = next_send_time(clock.now(), offset);
     let notice = mail::MailNotice {

@@ -35,9 +35,12 @@ pub struct ResolvedTerms {
 /// `None` before the first purchase.
 pub(super) async fn renewal_base(conn: &mut Conn, row: &SubscriptionRow) -> StoreResult<Option<RenewalBase>> {
     let Some(terms) = row.subscription.terms else { return Ok(None) };
-    let plan = subscriptions::find_plan(conn, terms.plan).await?;
-    let plan = plan.ok_or(StoreError::WrongState { what: "version of the plan" })?;
+    let held = subscriptions::find_held_plan(conn, terms.plan, row.id).await?;
+    let (plan, is_left) = held.ok_or(StoreError::WrongState { what: "version of the plan" })?;
     let present = RenewalBase { terms, plan, unavailable: None };
+    if !is_left {
+        return Ok(Some(present));
+    }
     let Some(announced) = subscriptions::find_announced_price(conn, row.id, terms.plan).await? else {
         return Ok(Some(present));
     };

@@ -178,6 +178,11 @@ pub async fn find_contact(
         let source = ContactSource::Invoice(decode_text("invoice id", &id)?);
         return Ok(Some(SealedContact { source, sealed }));
     }
+    find_purchase_contact(conn, install).await
+}
+
+/// The address of the latest purchase of Flycoins by an install.
+async fn find_purchase_contact(conn: &mut Conn, install: InstallId) -> StoreResult<Option<SealedContact>> {
     let purchase: Option<(String, String)> = sqlx::query_as(
         "SELECT p.id, p.contact_sealed FROM coin_purchases p JOIN wallets w ON w.id = p.wallet_id
          WHERE w.install_id = ? AND p.contact_sealed <> '' ORDER BY p.created_at DESC, p.id DESC LIMIT 1",
@@ -190,7 +195,7 @@ pub async fn find_contact(
 }
 
 /// What letters about a subscription are about, and to whom.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailSubject {
     /// Display name of the widget.
     pub widget_name: String,
@@ -202,22 +207,67 @@ pub struct MailSubject {
     pub utc_offset_minutes: Option<i16>,
     /// Whether the account has uninstalled the widget.
     pub is_uninstalled: bool,
+    /// The address, as [`find_contact`] finds it.
+    pub contact: Option<SealedContact>,
+    /// As [`find_preferences`] reads them.
+    pub preferences: MailPreferences,
+}
+
+#[derive(sqlx::FromRow)]
+struct SubjectRow {
+    widget_name: String,
+    is_sold: bool,
+    host: String,
+    utc_offset_minutes: Option<i16>,
+    is_uninstalled: bool,
+    install_id: String,
+    contact_of: Option<String>,
+    contact_text: Option<String>,
+    muted: Option<Json<Vec<MailKind>>>,
+    bad_contact: Option<String>,
+    bad_code: Option<String>,
 }
 
 /// Reads the subject of letters about a subscription; `None` if there is no such subscription.
 pub async fn find_subject(conn: &mut Conn, subscription: SubscriptionId) -> StoreResult<Option<MailSubject>> {
-    Ok(sqlx::query_as(
+    let row: Option<SubjectRow> = sqlx::query_as(
         "SELECT w.name AS widget_name, w.uses_subscriptions AS is_sold, COALESCE(a.host, '') AS host,
-             a.utc_offset_minutes, COALESCE(i.status = ?, FALSE) AS is_uninstalled
+             a.utc_offset_minutes, COALESCE(i.status = ?, FALSE) AS is_uninstalled, s.install_id,
+             c.id AS contact_of, c.contact_sealed AS contact_text, p.muted, p.bad_contact, p.bad_code
          FROM subscriptions s JOIN widgets w ON w.id = s.widget_id
          LEFT JOIN accounts a ON a.platform = s.platform AND a.id = s.account_id
          LEFT JOIN installs i ON i.id = s.install_id
+         LEFT JOIN mail_preferences p ON p.install_id = s.install_id
+         LEFT JOIN subscription_invoices c ON c.id = (
+             SELECT l.id FROM subscription_invoices l
+             WHERE l.subscription_id = s.id AND l.contact_sealed IS NOT NULL
+             ORDER BY l.created_at DESC, l.id DESC LIMIT 1)
          WHERE s.id = ?",
     )
     .bind(InstallStatus::Uninstalled.as_str())
     .bind(subscription.to_string())
-    .fetch_optional(conn)
-    .await?)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let contact = match (row.contact_of.as_deref(), row.contact_text) {
+        (Some(id), Some(sealed)) => {
+            Some(SealedContact { source: ContactSource::Invoice(decode_text("invoice id", id)?), sealed })
+        }
+        _ => find_purchase_contact(conn, decode_text("install id", &row.install_id)?).await?,
+    };
+    Ok(Some(MailSubject {
+        widget_name: row.widget_name,
+        is_sold: row.is_sold,
+        host: row.host,
+        utc_offset_minutes: row.utc_offset_minutes,
+        is_uninstalled: row.is_uninstalled,
+        contact,
+        preferences: MailPreferences {
+            muted: row.muted.map(|muted| muted.0).unwrap_or_default(),
+            bad_contact: row.bad_contact,
+            bad_code: row.bad_code,
+        },
+    }))
 }
 
 /// Kinds of notices that an install's account wants, and the state of its address.

@@ -25,37 +25,31 @@ use crate::letters::{Handover, Written, hand_over};
 
 impl JobHandler<App> for SendMailNotice {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
-        let mut conn = run.pool().acquire().await?;
-        let Some(notice) = mail::find_notice(&mut conn, self.notice_id).await? else {
+        let mut unit = run.begin().await?;
+        let Some(notice) = mail::find_notice(&mut unit, self.notice_id).await? else {
             return Ok(JobOutcome::skip("the notice is gone"));
         };
         match notice.state {
             MailState::Waiting => {}
             // The process of the earlier attempt died between the letter and the answer.
-            MailState::Sending => return end(run, &notice, MailState::Sending, MailState::Unknown).await,
+            MailState::Sending => return end_unsent(run, unit, &notice, MailState::Unknown).await,
             _ => return Ok(JobOutcome::skip("the notice was already processed")),
         }
-        let checked = match &app.mailer {
-            Some(mailer) => Some((mailer, check(&mut conn, run.now(), &notice).await?)),
-            None => None,
+        let Some(mailer) = &app.mailer else {
+            return end_unsent(run, unit, &notice, MailState::Unconfigured).await;
         };
-        drop(conn);
-        let Some((mailer, checked)) = checked else {
-            return end(run, &notice, MailState::Waiting, MailState::Unconfigured).await;
-        };
-        let ready = match checked {
+        let ready = match check(&mut unit, run.now(), &notice).await? {
             Check::Send(ready) => ready,
             Check::Later(morning) => return Ok(JobOutcome::snooze(morning, "it is night in the account")),
-            Check::End(state) => return end(run, &notice, MailState::Waiting, state).await,
+            Check::End(state) => return end_unsent(run, unit, &notice, state).await,
         };
         let written = compose(app, &notice, &ready, open(app, &ready.contact)?)?;
-        let mut unit = run.begin().await?;
         mail::set_state(&mut unit, notice.id, MailState::Waiting, MailState::Sending, run.now()).await?;
         unit.commit().await?;
         match hand_over(mailer, &written.address, &written.message(run.now())).await {
-            Handover::Accepted => end(run, &notice, MailState::Sending, MailState::Sent).await,
-            Handover::Unknown => end(run, &notice, MailState::Sending, MailState::Unknown).await,
-            Handover::Refused => end(run, &notice, MailState::Sending, MailState::Refused).await,
+            Handover::Accepted => end(run, &notice, MailState::Sent).await,
+            Handover::Unknown => end(run, &notice, MailState::Unknown).await,
+            Handover::Refused => end(run, &notice, MailState::Refused).await,
             Handover::BadAddress(code) => {
                 let ended = repeat_contended(|| end_bad(run, &notice, ready.contact.source, code)).await?;
                 count(MailState::BadAddress);
@@ -112,10 +106,9 @@ async fn check(conn: &mut Conn, now: DateTime<Utc>, notice: &MailNotice) -> Resu
     let subject = mail::find_subject(conn, row.id).await?;
     let subject = subject.filter(|subject| subject.is_sold || notice.kind == MailKind::PriceChanging);
     let Some(subject) = subject else { return Ok(Check::End(MailState::Outdated)) };
-    let contact = mail::find_contact(conn, notice.subscription_id, notice.install_id).await?;
-    let preferences = mail::find_preferences(conn, notice.install_id).await?;
-    let Some(contact) = contact.filter(|contact| preferences.bad_contact != Some(contact.source.to_string()))
-    else {
+    let (uninstalled, preferences) = (subject.is_uninstalled, subject.preferences);
+    let is_good = |contact: &SealedContact| preferences.bad_contact != Some(contact.source.to_string());
+    let Some(contact) = subject.contact.filter(is_good) else {
         return Ok(Check::End(MailState::BadAddress));
     };
     if preferences.muted.contains(&notice.kind) {
@@ -126,7 +119,6 @@ async fn check(conn: &mut Conn, now: DateTime<Utc>, notice: &MailNotice) -> Resu
     if morning > now {
         return Ok(Check::Later(morning));
     }
-    let uninstalled = subject.is_uninstalled;
     if notice.kind != MailKind::RenewalUpcoming {
         return Ok(Check::Send(Box::new(Ready { contact, charge: None, uninstalled })));
     }
@@ -183,11 +175,19 @@ async fn wait_again(run: &JobContext, notice: &MailNotice) -> Result<(), JobErro
     Ok(unit.commit().await?)
 }
 
-/// Ends the notice with its job. Repeated here, because a retried handler would not know the server's answer.
-async fn end(run: &JobContext, notice: &MailNotice, from: MailState, to: MailState) -> JobResult {
+/// Ends a notice of which nothing is sent now, with its job, in the transaction that has read it.
+async fn end_unsent(run: &JobContext, mut unit: UnitOfWork, notice: &MailNotice, to: MailState) -> JobResult {
+    mail::set_state(&mut unit, notice.id, notice.state, to, run.now()).await?;
+    let ended = run.done(unit).await?;
+    count(to);
+    Ok(ended)
+}
+
+/// Ends the notice that was sent with its job. Repeated here, because a retried handler would not know the server's answer.
+async fn end(run: &JobContext, notice: &MailNotice, to: MailState) -> JobResult {
     let ended = repeat_contended(|| async {
         let mut unit = run.begin().await?;
-        mail::set_state(&mut unit, notice.id, from, to, run.now()).await?;
+        mail::set_state(&mut unit, notice.id, MailState::Sending, to, run.now()).await?;
         run.done(unit).await
     });
     let ended = ended.await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::{PlanId, WidgetId};
+use flysk_domain::id::{PlanId, SubscriptionId, WidgetId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{PeriodLength, PlanCode, PlanTerms};
 
@@ -82,8 +82,12 @@ impl TryFrom<Row> for Plan {
     }
 }
 
-const SELECT: &str = "SELECT id, widget_id, code, version, title, month_kopecks, quarter_kopecks, half_kopecks,
-    year_kopecks, min_seats, max_seats, currency, features, active, created_at FROM subscription_plans WHERE ";
+/// Columns of a [`Row`]; alias `p` is the table.
+const COLUMNS: &str =
+    "p.id, p.widget_id, p.code, p.version, p.title, p.month_kopecks, p.quarter_kopecks, p.half_kopecks,
+    p.year_kopecks, p.min_seats, p.max_seats, p.currency, p.features, p.active, p.created_at";
+
+const SELECT: &str = sql!("SELECT ", COLUMNS, " FROM subscription_plans p WHERE ");
 
 fn into_plan(row: Option<Row>) -> StoreResult<Option<Plan>> {
     row.map(TryInto::try_into).transpose()
@@ -96,6 +100,33 @@ fn into_plans(rows: Vec<Row>) -> StoreResult<Vec<Plan>> {
 /// Finds a version, on offer or not.
 pub async fn find_plan(conn: &mut Conn, id: PlanId) -> StoreResult<Option<Plan>> {
     into_plan(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
+}
+
+#[derive(sqlx::FromRow)]
+struct HeldRow {
+    #[sqlx(flatten)]
+    plan: Row,
+    is_left: bool,
+}
+
+/// Finds a version that a customer has, and whether [`super::find_announced_price`] finds a price for which the customer leaves it.
+pub async fn find_held_plan(
+    conn: &mut Conn,
+    id: PlanId,
+    customer: SubscriptionId,
+) -> StoreResult<Option<(Plan, bool)>> {
+    let row: Option<HeldRow> = sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        ", EXISTS (SELECT 1 FROM price_notices n JOIN price_campaigns c ON c.id = n.campaign_id
+                   WHERE n.subscription_id = ? AND c.from_plan_id = p.id AND c.running_slot = 1) AS is_left
+         FROM subscription_plans p WHERE p.id = ?"
+    ))
+    .bind(customer.to_string())
+    .bind(id.to_string())
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| Ok((Plan::try_from(row.plan)?, row.is_left))).transpose()
 }
 
 /// Finds the version of a plan that is on offer.
