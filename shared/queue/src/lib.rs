@@ -38,7 +38,7 @@ mod transport;
 pub mod worker;
 
 pub use connection::{ConnectError, RedisConnection, RootsError, connect_redis};
-pub use context::JobContext;
+pub use context::{JobContext, LastUnit};
 pub use database_clock::DatabaseClock;
 pub use due_selector::DueSelector;
 pub use enqueued::{EnqueuedJob, EnqueuedJobs};

@@ -186,9 +186,9 @@ async fn end_unsent(run: &JobContext, mut unit: UnitOfWork, notice: &MailNotice,
 /// Ends the notice that was sent with its job. Repeated here, because a retried handler would not know the server's answer.
 async fn end(run: &JobContext, notice: &MailNotice, to: MailState) -> JobResult {
     let ended = repeat_contended(|| async {
-        let mut unit = run.begin().await?;
+        let mut unit = run.begin_last().await?;
         mail::set_state(&mut unit, notice.id, MailState::Sending, to, run.now()).await?;
-        run.done(unit).await
+        run.end(unit).await
     });
     let ended = ended.await?;
     count(to);

@@ -11,13 +11,13 @@ use crate::App;
 
 impl JobHandler<App> for AdvanceSubscription {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
-        let mut unit = run.begin().await?;
+        let mut unit = run.begin_last().await?;
         let done = subscriptions::perform_due_step(&mut unit, app.clock(), self.subscription_id).await?;
         tracing::info!(subscription.id = %self.subscription_id, step = ?done.step, "step of a subscription");
         // A charge in the future is found by the tick.
         if let Some(invoice_id) = done.chargeable {
             unit.enqueue(&ChargeInvoice { invoice_id }).await?;
         }
-        run.done(unit).await
+        run.end(unit).await
     }
 }
