@@ -16,7 +16,7 @@ use serde_json::json;
 use super::charge_plan::PlannedCharge;
 use super::details::settings_of;
 use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, write_invoice};
-use super::next_terms::next_terms;
+use super::next_terms::upcoming_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note, save};
 
 /// A step or a charge of a subscription whose widget sells none at present is looked at again after this time. When the widget
@@ -326,8 +326,7 @@ impl Context<'_> {
         let (Some(period), Some(anchor)) = (subscription.period, subscription.anchor) else {
             return Err(impossible("period or anchor are missing"));
         };
-        let pending = subscriptions::list_pending(unit, self.row.id).await?;
-        let resolved = next_terms(unit, self.row, &pending).await?;
+        let resolved = upcoming_terms(unit, self.row).await?;
         let resolved = resolved.ok_or_else(|| impossible("terms are missing"))?;
         for unavailable in &resolved.next.unavailable {
             self.report_unavailable(unit, unavailable.0.into()).await?;

@@ -9,7 +9,7 @@ use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 
-use super::next_terms::next_terms;
+use super::next_terms::upcoming_terms;
 use super::price_campaigns::price_announcement;
 use super::save::SubscriptionAction;
 use crate::mail::{SubscriptionMail, queue_subscription_mail};
@@ -104,7 +104,6 @@ async fn open_amount(
 
 /// Price of the next period, with the changes that wait for it.
 async fn next_amount(unit: &mut UnitOfWork, row: &SubscriptionRow) -> StoreResult<Option<Kopecks>> {
-    let pending = subscriptions::list_pending(unit, row.id).await?;
-    let resolved = next_terms(unit, row, &pending).await?;
+    let resolved = upcoming_terms(unit, row).await?;
     Ok(resolved.and_then(|resolved| resolved.next.terms.total().ok()))
 }

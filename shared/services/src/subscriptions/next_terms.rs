@@ -4,7 +4,7 @@ use flysk_domain::id::PlanId;
 use flysk_domain::platform::subscriptions::{
     NextTerms, PendingChange, PriceChange, Subscription, Terms, moscow_day,
 };
-use flysk_store::platform::subscriptions::{self, AnnouncedPrice, Plan, SubscriptionRow};
+use flysk_store::platform::subscriptions::{self, AnnouncedPrice, HeldPlan, Plan, SubscriptionRow};
 use flysk_store::{Conn, StoreError, StoreResult};
 
 use super::quotes::pending_plan;
@@ -18,6 +18,8 @@ pub(super) struct RenewalBase {
     pub(super) plan: Plan,
     /// A campaign's version that has no price for these terms, so that the present ones go on.
     pub(super) unavailable: Option<PlanId>,
+    /// Whether changes wait.
+    pub(super) has_pending_changes: bool,
 }
 
 /// Terms of the next period.
@@ -36,8 +38,9 @@ pub struct ResolvedTerms {
 pub(super) async fn renewal_base(conn: &mut Conn, row: &SubscriptionRow) -> StoreResult<Option<RenewalBase>> {
     let Some(terms) = row.subscription.terms else { return Ok(None) };
     let held = subscriptions::find_held_plan(conn, terms.plan, row.id).await?;
-    let (plan, is_left) = held.ok_or(StoreError::WrongState { what: "version of the plan" })?;
-    let present = RenewalBase { terms, plan, unavailable: None };
+    let held = held.ok_or(StoreError::WrongState { what: "version of the plan" })?;
+    let HeldPlan { plan, is_left, has_pending_changes } = held;
+    let present = RenewalBase { terms, plan, unavailable: None, has_pending_changes };
     if !is_left {
         return Ok(Some(present));
     }
@@ -50,7 +53,7 @@ pub(super) async fn renewal_base(conn: &mut Conn, row: &SubscriptionRow) -> Stor
     let version = subscriptions::find_plan(conn, announced.to_plan).await?;
     let moved = version.and_then(|plan| {
         let terms = terms.under(plan.id, &plan.terms)?;
-        Some(RenewalBase { terms, plan, unavailable: None })
+        Some(RenewalBase { terms, plan, unavailable: None, has_pending_changes })
     });
     Ok(Some(moved.unwrap_or(RenewalBase { unavailable: Some(announced.to_plan), ..present })))
 }
@@ -72,11 +75,31 @@ pub async fn next_terms(
     pending: &[PendingChange],
 ) -> StoreResult<Option<ResolvedTerms>> {
     let Some(base) = renewal_base(conn, row).await? else { return Ok(None) };
+    resolve(conn, row, base, pending).await.map(Some)
+}
+
+/// Terms of the next period with the changes that wait; `None` before the first purchase.
+pub(super) async fn upcoming_terms(
+    conn: &mut Conn,
+    row: &SubscriptionRow,
+) -> StoreResult<Option<ResolvedTerms>> {
+    let Some(base) = renewal_base(conn, row).await? else { return Ok(None) };
+    let pending =
+        if base.has_pending_changes { subscriptions::list_pending(conn, row.id).await? } else { Vec::new() };
+    resolve(conn, row, base, &pending).await.map(Some)
+}
+
+async fn resolve(
+    conn: &mut Conn,
+    row: &SubscriptionRow,
+    base: RenewalBase,
+    pending: &[PendingChange],
+) -> StoreResult<ResolvedTerms> {
     let wanted = pending_plan(conn, row, pending).await?;
     let version = wanted.as_ref().map(|plan| &plan.terms);
     let next = NextTerms::resolve(base.terms, pending, &base.plan.terms, version);
     let title = wanted
         .filter(|plan| plan.id == next.terms.plan)
         .map_or(base.plan.terms.title, |plan| plan.terms.title);
-    Ok(Some(ResolvedTerms { next, title, unavailable: base.unavailable }))
+    Ok(ResolvedTerms { next, title, unavailable: base.unavailable })
 }

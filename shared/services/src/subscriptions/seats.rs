@@ -16,7 +16,7 @@ use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::{Conn, StoreResult};
 use serde_json::json;
 
-use super::next_terms::next_terms;
+use super::next_terms::upcoming_terms;
 use super::save::{Actor, Entry, SubscriptionAction, note};
 
 /// Delay of a check for blocked users, which is also the shortest time between two of a subscription.
@@ -174,8 +174,7 @@ async fn next_seats(conn: &mut Conn, row: &SubscriptionRow) -> StoreResult<Optio
         let paid = subscriptions::find_invoice_of_period(conn, row.id, next).await?;
         return Ok(paid.map(|invoice| invoice.terms.seats));
     }
-    let pending = subscriptions::list_pending(conn, row.id).await?;
-    Ok(next_terms(conn, row, &pending).await?.map(|resolved| resolved.next.terms.seats))
+    Ok(upcoming_terms(conn, row).await?.map(|resolved| resolved.next.terms.seats))
 }
 
 /// Writes the subscription's row, and invalidates what is cached of its install.

@@ -42,7 +42,7 @@ pub use payable::{
     lock_payable_invoice,
 };
 pub use plans::{
-    Plan, find_held_plan, find_plan, find_plan_on_offer, list_all_plans, list_plans_by_ids,
+    HeldPlan, Plan, find_held_plan, find_plan, find_plan_on_offer, list_all_plans, list_plans_by_ids,
     list_plans_on_offer, retire_plan, set_plan,
 };
 pub use quotes::{

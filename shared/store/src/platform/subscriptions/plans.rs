@@ -102,31 +102,46 @@ pub async fn find_plan(conn: &mut Conn, id: PlanId) -> StoreResult<Option<Plan>>
     into_plan(sqlx::query_as(sql!(SELECT, "id = ?")).bind(id.to_string()).fetch_optional(conn).await?)
 }
 
+/// A version of a plan that a customer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldPlan {
+    /// The version.
+    pub plan: Plan,
+    /// Whether [`super::find_announced_price`] finds a price for which the customer leaves it.
+    pub is_left: bool,
+    /// Whether [`super::list_pending`] finds changes for the next period.
+    pub has_pending_changes: bool,
+}
+
 #[derive(sqlx::FromRow)]
 struct HeldRow {
     #[sqlx(flatten)]
     plan: Row,
     is_left: bool,
+    has_pending: bool,
 }
 
-/// Finds a version that a customer has, and whether [`super::find_announced_price`] finds a price for which the customer leaves it.
+/// Finds a version that a customer has, with what else decides about the next period.
 pub async fn find_held_plan(
     conn: &mut Conn,
     id: PlanId,
     customer: SubscriptionId,
-) -> StoreResult<Option<(Plan, bool)>> {
+) -> StoreResult<Option<HeldPlan>> {
     let row: Option<HeldRow> = sqlx::query_as(sql!(
         "SELECT ",
         COLUMNS,
         ", EXISTS (SELECT 1 FROM price_notices n JOIN price_campaigns c ON c.id = n.campaign_id
-                   WHERE n.subscription_id = ? AND c.from_plan_id = p.id AND c.running_slot = 1) AS is_left
+                   WHERE n.subscription_id = ? AND c.from_plan_id = p.id AND c.running_slot = 1) AS is_left,
+           EXISTS (SELECT 1 FROM subscription_pending_changes w WHERE w.subscription_id = ?) AS has_pending
          FROM subscription_plans p WHERE p.id = ?"
     ))
+    .bind(customer.to_string())
     .bind(customer.to_string())
     .bind(id.to_string())
     .fetch_optional(conn)
     .await?;
-    row.map(|row| Ok((Plan::try_from(row.plan)?, row.is_left))).transpose()
+    let Some(HeldRow { plan, is_left, has_pending }) = row else { return Ok(None) };
+    Ok(Some(HeldPlan { plan: plan.try_into()?, is_left, has_pending_changes: has_pending }))
 }
 
 /// Finds the version of a plan that is on offer.
