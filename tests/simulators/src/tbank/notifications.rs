@@ -241,7 +241,10 @@ impl TBank {
         let start = self.control().clock().sleep_until(late.unwrap_or_else(|| self.control().clock().now()));
         self.spawn(async move {
             let mut work = start.await;
-            tokio::time::sleep(delay).await;
+            // Of no delay the timer would make a millisecond or two, for which the charge waits.
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             for attempt in 1..=MAX_NOTIFICATION_RETRIES + 1 {
                 let accepted = bank.try_once(&letter, attempt).await;
                 drop(first.take());
