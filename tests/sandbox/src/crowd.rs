@@ -66,6 +66,11 @@ impl Pace {
 }
 
 impl Sandbox {
+    /// Takes the due jobs of which the outbox has told, except for those that begin last: they are found by reading.
+    pub(crate) fn take_told(&self, pace: Pace) -> Vec<DueJob> {
+        self.enqueued.take().into_iter().filter(|job| !pace.leaves(job)).map(DueJob::from).collect()
+    }
+
     /// Runs the jobs `due` and those that are enqueued meanwhile, several at the same time. Returns their number. What became due in
     /// another way is not among them. Ends early after a great many, which enqueue each other without end.
     pub(crate) async fn run_crowd(&self, due: Vec<DueJob>, pace: Pace) -> anyhow::Result<usize> {
@@ -75,8 +80,7 @@ impl Sandbox {
         // Polled beside the jobs: one of them may hold the connection that it needs.
         let mut claiming = pin!(Fuse::terminated());
         loop {
-            let enqueued = self.enqueued.take().into_iter().filter(|job| !pace.leaves(job));
-            waiting.extend(enqueued.map(DueJob::from));
+            waiting.extend(self.take_told(pace));
             let room = (pace.jobs_at_once * IN_PROGRESS_PER_RUN).saturating_sub(running.len());
             let begins = room > 0 && ran < MAX_JOBS_PER_STOP && pace.begins(waiting.len(), running.len());
             if begins && claiming.is_terminated() {

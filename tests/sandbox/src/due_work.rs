@@ -58,8 +58,11 @@ const SOURCES: [Source; 12] = [
     },
 ];
 
-/// Reads the number of each source, its earliest date until a time, and its earliest date after that time. It has two
-/// placeholders for each source, both the time.
+/// What stands for the number of a source where a price campaign runs.
+const CAMPAIGN: i64 = -1;
+
+/// Reads the number of each source, its earliest date until a time, and its earliest date after that time; and one row for each
+/// running price campaign. It has two placeholders for each source, both the time.
 static STATEMENT: LazyLock<String> = LazyLock::new(|| {
     let parts = SOURCES.iter().enumerate().map(|(number, Source { column, rows, .. })| {
         format!(
@@ -68,7 +71,11 @@ static STATEMENT: LazyLock<String> = LazyLock::new(|| {
                 (SELECT MIN({column}) FROM {rows} AND {column} > ?) AS ahead"
         )
     });
-    parts.collect::<Vec<_>>().join(" UNION ALL ")
+    let campaigns = format!(
+        "SELECT CAST({CAMPAIGN} AS SIGNED) AS source, NULL AS overdue, NULL AS ahead FROM price_campaigns
+         WHERE running_slot = 1"
+    );
+    parts.chain([campaigns]).collect::<Vec<_>>().join(" UNION ALL ")
 });
 
 /// What is due of one kind.
@@ -91,14 +98,24 @@ struct Row {
     ahead: Option<DateTime<Utc>>,
 }
 
+/// What is due, of all kinds.
+#[derive(Debug)]
+pub(crate) struct DueWork {
+    /// Each kind.
+    pub(crate) kinds: Vec<Due>,
+    /// Whether customers of a running campaign may have to be told of a new price, which no date says.
+    pub(crate) has_price_campaign: bool,
+}
+
 /// Reads what is due at `now` and next.
-pub(crate) async fn read(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<Due>, sqlx::Error> {
+pub(crate) async fn read(conn: &mut Conn, now: DateTime<Utc>) -> Result<DueWork, sqlx::Error> {
     let mut query = sqlx::query_as(STATEMENT.as_str());
     for source in &SOURCES {
         query = query.bind(now - source.delay).bind(now - source.delay);
     }
     let rows: Vec<Row> = query.fetch_all(conn).await?;
-    let due = rows.into_iter().filter_map(|row| {
+    let has_price_campaign = rows.iter().any(|row| row.source == CAMPAIGN);
+    let kinds = rows.into_iter().filter_map(|row| {
         let number = usize::try_from(row.source).ok()?;
         let source = SOURCES.get(number)?;
         let at = |date: DateTime<Utc>| date + source.delay;
@@ -109,13 +126,5 @@ pub(crate) async fn read(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<Due>
             ahead: row.ahead.map(at),
         })
     });
-    Ok(due.collect())
-}
-
-/// Whether customers of a running campaign may have to be told of a new price, which no date says.
-pub(crate) async fn has_price_campaign(conn: &mut Conn) -> Result<bool, sqlx::Error> {
-    let running: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM price_campaigns WHERE running_slot = 1")
-        .fetch_one(conn)
-        .await?;
-    Ok(running > 0)
+    Ok(DueWork { kinds: kinds.collect(), has_price_campaign })
 }

@@ -13,7 +13,7 @@ use anyhow::ensure;
 use chrono::{DateTime, Utc};
 
 use crate::advance::Pace;
-use crate::due_work::{self, Due};
+use crate::due_work::{self, Due, DueWork};
 use crate::sandbox::Sandbox;
 use crate::timeline::Event;
 
@@ -132,28 +132,20 @@ impl Walk<'_> {
     /// Sets the clock to the next stop and enqueues the ticks that have work there.
     async fn move_on(&mut self) -> anyhow::Result<()> {
         let (sandbox, now) = (self.sandbox, self.sandbox.now());
-        let mut conn = sandbox.pool.acquire().await?;
-        let due = due_work::read(&mut conn, now).await?;
-        let has_campaign = due_work::has_price_campaign(&mut conn).await?;
-        drop(conn);
-        let Some(stop) = self.next_stop(&due, now).filter(|stop| *stop < self.to) else {
+        let due = due_work::read(&mut *sandbox.pool.acquire().await?, now).await?;
+        let Some(stop) = self.next_stop(&due.kinds, now).filter(|stop| *stop < self.to) else {
             sandbox.set_clock(self.to);
             sandbox.scheduler.tick_once().await?;
             self.phase = Phase::Arrived;
             return Ok(());
         };
         sandbox.set_clock(stop);
-        self.run_ticks(&due, has_campaign, stop).await
+        self.run_ticks(&due, stop).await
     }
 
-    async fn run_ticks(
-        &mut self,
-        due: &[Due],
-        has_campaign: bool,
-        stop: DateTime<Utc>,
-    ) -> anyhow::Result<()> {
+    async fn run_ticks(&mut self, due: &DueWork, stop: DateTime<Utc>) -> anyhow::Result<()> {
         let mut ran = BTreeMap::new();
-        for due in due {
+        for due in &due.kinds {
             let has_come = due.overdue.is_some() || due.ahead.is_some_and(|at| at <= stop);
             let Some(name) = due.tick.filter(|_| has_come) else { continue };
             if let Entry::Vacant(vacant) = ran.entry(name) {
@@ -163,7 +155,7 @@ impl Walk<'_> {
                 self.count_tick(due);
             }
         }
-        if has_campaign && ran.get("billing.subscriptions_due") == Some(&true) {
+        if due.has_price_campaign && ran.get("billing.subscriptions_due") == Some(&true) {
             self.sandbox.ticks.run(PRICE_TICK).await?;
         }
         Ok(())
