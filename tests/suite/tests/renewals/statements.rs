@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flysk_domain::id::JobId;
+use flysk_domain::id::{InvoiceId, JobId};
 use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_jobs::platform::billing::ApplyTbankNotification;
 use flysk_jobs::platform::subscriptions::{AdvanceSubscription, ChargeInvoice, SubscriptionsDue};
@@ -25,9 +25,11 @@ const MAX_CHARGE_STATEMENTS: usize = 33;
 /// Statements of a notification about a renewal that is paid, without the claim of its job.
 const MAX_NOTIFICATION_STATEMENTS: usize = 3;
 /// Statements of the reminder of a charge, with its letter and its event, without the claim of its job.
-const MAX_REMINDER_STATEMENTS: usize = 28;
+const MAX_REMINDER_STATEMENTS: usize = 21;
 /// Statements of the beginning of a renewal, without the claim of its job.
-const MAX_OPENING_STATEMENTS: usize = 26;
+const MAX_OPENING_STATEMENTS: usize = 16;
+/// Statements of a tick at which charges alone are due: what is due, and one transaction.
+const CHARGING_TICK_STATEMENTS: usize = 7;
 /// Time in which a notification is stored.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -92,8 +94,8 @@ async fn statements_of(subscriber: &TestSubscriber, log: &Log, job: JobId) -> Ve
     log.take_statements_of_jobs()
 }
 
-/// A job that charges the open renewal now.
-async fn enqueue_charge(subscriber: &TestSubscriber) -> JobId {
+/// Makes the charge of the open renewal due now; returns its invoice.
+async fn make_charge_due(subscriber: &TestSubscriber) -> InvoiceId {
     let invoice = subscriber.last_invoice().await;
     assert_eq!(invoice.state, InvoiceState::Open);
     sqlx::query("UPDATE subscription_invoices SET charge_at = ? WHERE id = ?")
@@ -102,17 +104,27 @@ async fn enqueue_charge(subscriber: &TestSubscriber) -> JobId {
         .execute(&subscriber.sandbox.pool)
         .await
         .unwrap();
+    invoice.id
+}
+
+/// A job that charges the open renewal now.
+async fn enqueue_charge(subscriber: &TestSubscriber) -> JobId {
+    let invoice_id = make_charge_due(subscriber).await;
     let mut unit = subscriber.begin().await;
-    let job = unit.enqueue(&ChargeInvoice { invoice_id: invoice.id }).await.unwrap();
+    let job = unit.enqueue(&ChargeInvoice { invoice_id }).await.unwrap();
     unit.commit().await.unwrap();
     job.expect("no other job waits")
 }
 
 /// Jobs of notifications that wait.
 async fn waiting_notifications(subscriber: &TestSubscriber) -> Vec<JobId> {
+    waiting_jobs(subscriber, ApplyTbankNotification::KIND).await
+}
+
+async fn waiting_jobs(subscriber: &TestSubscriber, kind: &str) -> Vec<JobId> {
     let jobs: Vec<String> =
         sqlx::query_scalar("SELECT id FROM jobs WHERE kind = ? AND state = 'queued' ORDER BY id")
-            .bind(ApplyTbankNotification::KIND)
+            .bind(kind)
             .fetch_all(&subscriber.sandbox.pool)
             .await
             .unwrap();
@@ -198,6 +210,26 @@ async fn a_tick_at_which_nothing_is_due_takes_two_statements(pool: MySqlPool) {
     let made = statements_of(&subscriber, &log, tick.expect("no other tick waits")).await;
     drop(listening);
     assert_eq!(made.len(), 2, "{made:#?}");
+}
+
+/// As at most times of a day on which charges are spread.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_tick_at_which_charges_alone_are_due_takes_one_transaction(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    subscriber.advance_to("2027-02-28", "09:00:00").await;
+    make_charge_due(&subscriber).await;
+    let mut unit = subscriber.begin().await;
+    let tick = unit.enqueue(&SubscriptionsDue {}).await.unwrap();
+    unit.commit().await.unwrap();
+    let log = Log::default();
+    let listening = log.listen();
+    let made = statements_of(&subscriber, &log, tick.expect("no other tick waits")).await;
+    drop(listening);
+    assert_eq!(made.len(), CHARGING_TICK_STATEMENTS, "{made:#?}");
+    assert_eq!(waiting_jobs(&subscriber, ChargeInvoice::KIND).await.len(), 1);
+    subscriber.run_due().await;
+    assert_eq!(subscriber.last_invoice().await.state, InvoiceState::Paid);
+    subscriber.assert_sound().await;
 }
 
 /// Performs the next step of the subscription when it is due; returns the beginnings of its statements.

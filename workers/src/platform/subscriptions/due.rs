@@ -26,6 +26,11 @@ impl JobHandler<App> for SubscriptionsDue {
         let now = run.now();
         let due = find_due_parts(&mut *run.pool().acquire().await?, now).await?;
         let tick = Tick { run, app, now, due };
+        if due.is_only_charges()
+            && let Some(ended) = tick.end_with_charges().await?
+        {
+            return Ok(ended);
+        }
         let (steps, charges, questions, receipts, overdue) = tokio::join!(
             tick.enqueue_steps(),
             tick.enqueue_charges(),
@@ -79,6 +84,19 @@ impl Tick<'_> {
         let due = subscriptions::find_chargeable(&mut unit, self.now, MAX_JOBS_PER_RUN).await?;
         let jobs: Vec<_> = due.into_iter().map(|invoice_id| ChargeInvoice { invoice_id }).collect();
         self.enqueue_all(unit, &jobs).await
+    }
+
+    /// Enqueues the charges in the transaction that ends the tick, which has nothing else to do: so it is at most times of a day when
+    /// charges are spread. `None`, and nothing is done: they are too many for one transaction.
+    async fn end_with_charges(&self) -> Result<Option<JobOutcome>, JobError> {
+        let mut unit = self.run.begin_last().await?;
+        let due = subscriptions::find_chargeable(&mut unit, self.now, JOBS_PER_TRANSACTION + 1).await?;
+        if due.len() > JOBS_PER_TRANSACTION as usize {
+            return Ok(None);
+        }
+        let jobs: Vec<_> = due.into_iter().map(|invoice_id| ChargeInvoice { invoice_id }).collect();
+        unit.enqueue_all(&jobs).await?;
+        self.run.end(unit).await.map(Some)
     }
 
     async fn enqueue_questions(&self) -> Result<(), JobError> {

@@ -20,6 +20,14 @@ pub struct DueParts {
     pub overdue: bool,
 }
 
+impl DueParts {
+    /// Whether charges are due, and nothing else.
+    pub fn is_only_charges(self) -> bool {
+        let Self { steps, charges, questions, receipts, overdue } = self;
+        charges && !(steps || questions || receipts || overdue)
+    }
+}
+
 /// Reads what is due at `now`.
 pub async fn find_due_parts(conn: &mut Conn, now: DateTime<Utc>) -> StoreResult<DueParts> {
     Ok(sqlx::query_as(
