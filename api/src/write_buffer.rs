@@ -94,7 +94,7 @@ impl<R: WaitingRows> WriteBuffer<R> {
     }
 
     async fn write(&self, part: &[R::Row]) -> StoreResult<()> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = flysk_store::begin(&self.pool).await?;
         R::write(&mut tx, part).await?;
         Ok(tx.commit().await?)
     }

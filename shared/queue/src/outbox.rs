@@ -57,7 +57,7 @@ impl Outbox {
     /// Opens a unit of work for `trace`. Callers outside a job's handler must repeat it with
     /// [`flysk_store::repeat_contended`]; the executor repeats handlers.
     pub async fn begin(&self, trace: Trace) -> StoreResult<UnitOfWork> {
-        let tx = self.pool.begin().await?;
+        let tx = flysk_store::begin(&self.pool).await?;
         Ok(UnitOfWork { tx, trace, outbox: self.clone(), due: Vec::new(), told: Vec::new() })
     }
 }

@@ -29,7 +29,7 @@ pub async fn seal_audit_log(outbox: &Outbox) -> StoreResult<u64> {
     let mut sealed = 0;
     loop {
         let seal = || async {
-            let mut tx = outbox.pool().begin().await?;
+            let mut tx = flysk_store::begin(outbox.pool()).await?;
             let count = seal_batch(&mut tx).await?;
             tx.commit().await?;
             StoreResult::Ok(count)

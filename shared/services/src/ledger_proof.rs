@@ -54,7 +54,7 @@ pub async fn verify_whole_ledger(pool: &Pool, limit: u32) -> StoreResult<Verific
 /// The database fails.
 pub async fn forget_proofs(pool: &Pool) -> StoreResult<()> {
     let forget = || async {
-        let mut tx = pool.begin().await?;
+        let mut tx = flysk_store::begin(pool).await?;
         let last = ledger::lock_last_proof(&mut tx).await?.unwrap_or_else(Proof::start);
         ledger::forget_proofs(&mut tx, last.number + 1).await?;
         tx.commit().await?;
@@ -66,7 +66,7 @@ pub async fn forget_proofs(pool: &Pool) -> StoreResult<()> {
 /// Proves the next range of transactions that are older than the horizon; returns the number of its entries. `None` if there
 /// are none, or if one is wrong: then the range stays unproven, and every verification reports it until it is right.
 async fn prove_next_range(pool: &Pool, clock: &dyn Clock, horizon: &str) -> StoreResult<Option<u64>> {
-    let mut tx = pool.begin().await?;
+    let mut tx = flysk_store::begin(pool).await?;
     let last = ledger::lock_last_proof(&mut tx).await?.unwrap_or_else(Proof::start);
     let Some(through) = ledger::find_range_end(&mut tx, &last.through_id, horizon).await? else {
         return Ok(None);

@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod answer_limit;
+mod begin;
 pub mod contact_hashes;
 mod contention;
 pub mod cron_ticks;
@@ -28,6 +29,7 @@ mod sql_text;
 mod text_column;
 
 pub use answer_limit::{ANSWER_LIMIT, answered, answered_within};
+pub use begin::begin;
 pub use contention::{
     Contention, MAX_TRANSACTION_TRIES, TRANSACTION_RETRY_LIMIT, contention_pause, repeat_contended,
     repeat_while,
@@ -36,7 +38,8 @@ pub use error::{StoreError, StoreResult};
 pub use json_text::JsonText;
 pub use pool::{
     ACQUIRE_TIMEOUT, Pool, READ_TIME_LIMIT, STATEMENT_CACHE_CAPACITY, check_database, check_primary,
-    configure_pool, configure_pool_for_reading, connect, connect_for_reading, connect_within,
+    configure_pool, configure_pool_for_reading, configure_trusting_pool, connect, connect_for_reading,
+    connect_trusting, connect_within,
 };
 pub use schema::{SchemaError, check_schema};
 pub use server_time::read_server_time;

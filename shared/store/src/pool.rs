@@ -84,6 +84,11 @@ async fn ensure_listening(options: &MySqlConnectOptions, time_limit: Duration) -
     }
 }
 
+/// [`connect`] with [`configure_trusting_pool`].
+pub async fn connect_trusting(url: &str, connections: u32) -> StoreResult<Pool> {
+    open(url, configure_trusting_pool(sized(connections, ACQUIRE_TIMEOUT)), ACQUIRE_TIMEOUT).await
+}
+
 /// Time limit of a statement on connections of [`connect_for_reading`].
 pub const READ_TIME_LIMIT: Duration = Duration::from_secs(5);
 
@@ -132,6 +137,13 @@ pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
         })
         .after_release(|conn, _| Box::pin(async move { Ok(ends_transaction(conn).await) }))
         .after_connect(|conn, _| Box::pin(set_up_session(conn)))
+}
+
+/// [`configure_pool`] without the `ROLLBACK` of each connection that comes back, for a process whose server is near, and whose
+/// transactions begin by [`crate::begin`], or in tasks that run to their end: none is open then. Not for production: the `ROLLBACK` has a
+/// time limit, and sqlx's own ping after it has none.
+pub fn configure_trusting_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
+    configure_pool(pool).after_release(|_, _| Box::pin(async { Ok(true) }))
 }
 
 /// Settings of a session.

@@ -110,6 +110,32 @@ async fn a_dropped_begin_leaves_no_transaction_to_the_next_caller(
     }
 }
 
+/// The same without the rollback of connections that come back.
+#[sqlx::test(migrations = false)]
+async fn a_dropped_begin_of_ours_is_rolled_back_by_a_task(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let pool = flysk_store::configure_trusting_pool(options.max_connections(1));
+    let pool = pool.connect_with(connect.clone()).await.unwrap();
+    let mut reader = MySqlConnection::connect_with(&connect).await.unwrap();
+    sqlx::query("CREATE TABLE marks (number INT PRIMARY KEY) ENGINE = InnoDB").execute(&pool).await.unwrap();
+    for number in 1..=500_i64 {
+        let mut begin = Box::pin(flysk_store::begin(&pool));
+        for _ in 0..number % 6 {
+            if poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(begin);
+        sqlx::query("INSERT INTO marks VALUES (?)").bind(number).execute(&pool).await.unwrap();
+        let seen: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM marks").fetch_one(&mut reader).await.unwrap();
+        assert_eq!(seen, number, "a statement was not committed");
+    }
+}
+
 /// The machine of a process may vanish in the middle of a transaction. Its connection stays open for the server, which ends it
 /// after some idle time, and with it the locks.
 #[sqlx::test(migrations = false)]

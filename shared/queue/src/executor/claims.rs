@@ -42,7 +42,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
     pub async fn claim_many(&self, wanted: &[Claim]) -> StoreResult<Vec<ClaimedJob>> {
         let claim = || async {
             let now = self.clock().now();
-            let mut tx = self.outbox.pool().begin().await?;
+            let mut tx = flysk_store::begin(self.outbox.pool()).await?;
             let leases =
                 jobs::claim_many(&mut tx, wanted, &self.owner, now + self.lease_config.ttl, now).await?;
             if !leases.is_empty() {

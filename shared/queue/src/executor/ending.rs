@@ -105,7 +105,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
     }
 
     async fn retry(&self, ctx: &JobContext, run_at: DateTime<Utc>, reason: &str) -> StoreResult<()> {
-        let mut tx = self.outbox.pool().begin().await?;
+        let mut tx = flysk_store::begin(self.outbox.pool()).await?;
         jobs::retry(&mut tx, ctx.lease().fence, run_at, reason).await?;
         self.record_attempt(&mut tx, ctx, AttemptOutcome::Failed, Some(reason)).await?;
         Ok(tx.commit().await?)
@@ -197,7 +197,7 @@ impl<App: Send + Sync + 'static> Executor<App> {
 
     pub(super) async fn release(&self, ctx: &JobContext) {
         let released = async {
-            let mut tx = self.outbox.pool().begin().await?;
+            let mut tx = flysk_store::begin(self.outbox.pool()).await?;
             jobs::release(&mut tx, ctx.lease().fence, self.clock().now()).await?;
             self.record_attempt(&mut tx, ctx, AttemptOutcome::Released, None).await?;
             StoreResult::Ok(tx.commit().await?)

@@ -59,7 +59,7 @@ impl Relay {
         let mut again = 0;
         for piece in deferred.chunks(PUSH_BATCH_SIZE) {
             let push = || async {
-                let mut tx = pool.begin().await?;
+                let mut tx = flysk_store::begin(pool).await?;
                 let pushed = jobs::push_again(&mut tx, piece, now).await?;
                 tx.commit().await?;
                 StoreResult::Ok(pushed)

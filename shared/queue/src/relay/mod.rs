@@ -192,7 +192,7 @@ impl Relay {
         }
         let ids: Vec<JobId> = due.iter().map(|job| job.id).collect();
         let mark = || async {
-            let mut tx = self.outbox.pool().begin().await?;
+            let mut tx = flysk_store::begin(self.outbox.pool()).await?;
             let mine = jobs::mark_pushed(&mut tx, &ids, now, now + REPUSH_AFTER).await?;
             tx.commit().await?;
             StoreResult::Ok(mine)

@@ -12,7 +12,7 @@ use flysk_store::{StoreResult, platform::ledger, repeat_contended};
 /// There is no such wallet, or the database fails.
 pub async fn expire_due(outbox: &Outbox, wallet: WalletId) -> StoreResult<()> {
     let expire = || async {
-        let mut tx = outbox.pool().begin().await?;
+        let mut tx = flysk_store::begin(outbox.pool()).await?;
         ledger::apply(&mut tx, wallet, &[], outbox.clock().as_ref()).await?;
         StoreResult::Ok(tx.commit().await?)
     };

@@ -53,7 +53,7 @@ impl PrivateDatabase {
             .context("the database cannot be created")?;
         let mut url = server.clone();
         url.set_path(&name);
-        let pool = flysk_store::connect(url.as_str(), MAX_CONNECTIONS).await?;
+        let pool = flysk_store::connect_trusting(url.as_str(), MAX_CONNECTIONS).await?;
         let database = Self { server, name, pool, kept, prepared_in: Duration::ZERO };
         let prepared = database.prepare().await;
         match prepared {

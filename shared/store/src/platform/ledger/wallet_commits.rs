@@ -60,7 +60,7 @@ impl WalletCommits {
         commands: &[LedgerCommand],
     ) -> StoreResult<Vec<CommandOutcome>> {
         let _permit = self.reserve().await?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = crate::begin(&self.pool).await?;
         let outcomes = apply(&mut tx, wallet, commands, self.clock.as_ref()).await?;
         tx.commit().await?;
         Ok(outcomes)
