@@ -1,8 +1,8 @@
 //! Jobs of a crowd, which run as in a worker under load: several at the same time, claimed and ended in groups.
 //!
 //! What they enqueue is told by the outbox, and begins as soon as there is room for it: a chain of jobs does not wait for those of
-//! others. At a pace of batches it waits until most of what runs has ended, so that several chains go on together: their
-//! deliveries share statements.
+//! others. At a pace of batches it waits until most of what runs has ended, so that several chains go on together: they are claimed
+//! by the same statements, and their deliveries share statements.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
@@ -44,9 +44,16 @@ impl From<EnqueuedJob> for DueJob {
 }
 
 impl Pace {
-    /// Whether jobs that wait begin while others run.
-    const fn begins(self, waiting: usize, running: usize) -> bool {
-        waiting > 0 && (!self.batches || running <= waiting / 2)
+    /// Jobs that may be in progress.
+    const fn capacity(self) -> usize {
+        self.jobs_at_once * IN_PROGRESS_PER_RUN
+    }
+
+    /// Whether jobs that wait begin while others run. A batch is claimed by as many statements as a single job, and jobs of a batch
+    /// share more of them: so it waits until few run for those that wait, or until there is room for many.
+    fn begins(self, waiting: usize, running: usize) -> bool {
+        let most = if self.batches { (waiting / 4).min(self.capacity() / 2) } else { self.capacity() - 1 };
+        waiting > 0 && running <= most
     }
 
     /// Those of the due jobs that begin first.
@@ -81,8 +88,8 @@ impl Sandbox {
         let mut claiming = pin!(Fuse::terminated());
         loop {
             waiting.extend(self.take_told(pace));
-            let room = (pace.jobs_at_once * IN_PROGRESS_PER_RUN).saturating_sub(running.len());
-            let begins = room > 0 && ran < MAX_JOBS_PER_STOP && pace.begins(waiting.len(), running.len());
+            let room = pace.capacity().saturating_sub(running.len());
+            let begins = ran < MAX_JOBS_PER_STOP && pace.begins(waiting.len(), running.len());
             if begins && claiming.is_terminated() {
                 let group: Vec<DueJob> = waiting.drain(..room.min(waiting.len())).collect();
                 claiming.set(self.claim_group(group, &permits).fuse());
@@ -157,11 +164,22 @@ mod tests {
 
     #[test]
     fn a_batch_begins_when_most_of_the_last_one_has_ended() {
-        let batches = Pace { batches: true, ..Pace::EXACT };
-        let begins = [(0, 0), (1, 0), (1, 1), (3, 1), (3, 2), (4, 2)];
-        let begins = begins.map(|(waiting, running)| batches.begins(waiting, running));
-        assert_eq!(begins, [false, true, false, true, false, true]);
-        assert!(Pace::EXACT.begins(1, 7) && !Pace::EXACT.begins(0, 0));
+        let batches = Pace { jobs_at_once: 8, batches: true, ..Pace::EXACT };
+        for (waiting, running, begins) in [
+            (0, 0, false),
+            (1, 0, true),
+            (1, 1, false),
+            (3, 1, false),
+            (4, 1, true),
+            (8, 3, false),
+            (8, 2, true),
+            (1_000, 17, false),
+            (1_000, 16, true),
+        ] {
+            assert_eq!(batches.begins(waiting, running), begins, "{waiting} wait, {running} run");
+        }
+        let others = Pace { batches: false, ..batches };
+        assert!(others.begins(1, 31) && !others.begins(1, 32) && !others.begins(0, 0));
     }
 
     #[test]
