@@ -117,21 +117,28 @@ impl UnitOfWork {
 
     /// Enqueues jobs of a kind to run now, except those with whose dedup key another one waits already.
     pub async fn enqueue_all<J: Job>(&mut self, jobs: &[J]) -> StoreResult<()> {
+        let trace = self.trace.clone();
+        let traced: Vec<(&J, &Trace)> = jobs.iter().map(|job| (job, &trace)).collect();
+        self.enqueue_traced(&traced).await
+    }
+
+    /// [`UnitOfWork::enqueue_all`], each job with a trace of its own: in a unit that carries the work of several requests.
+    pub async fn enqueue_traced<J: Job>(&mut self, jobs: &[(&J, &Trace)]) -> StoreResult<()> {
         let clock = Arc::clone(&self.outbox.clock);
         let now = clock.now();
-        let drafts = jobs.iter().map(|job| Draft::of(job, clock.as_ref()));
-        let mut drafts: Vec<Draft> = drafts.collect::<StoreResult<_>>()?;
-        let keys: Vec<String> = drafts.iter().filter_map(|draft| draft.dedup_key.clone()).collect();
+        let drafts = jobs.iter().map(|(job, trace)| Ok((Draft::of(*job, clock.as_ref())?, *trace)));
+        let mut drafts: Vec<(Draft, &Trace)> = drafts.collect::<StoreResult<_>>()?;
+        let keys: Vec<String> = drafts.iter().filter_map(|(draft, _)| draft.dedup_key.clone()).collect();
         let waiting = jobs::list_waiting_keys(&mut self.tx, J::KIND, &keys).await?;
-        drafts.retain(|draft| draft.dedup_key.as_ref().is_none_or(|key| !waiting.contains(key)));
+        drafts.retain(|(draft, _)| draft.dedup_key.as_ref().is_none_or(|key| !waiting.contains(key)));
         let places = self.places_for_wakeups();
         let rows =
-            drafts.iter().zip(0..).map(|(draft, at)| draft.row::<J>(&self.trace, at < places, now, now));
+            drafts.iter().zip(0..).map(|((draft, trace), at)| draft.row::<J>(trace, at < places, now, now));
         let rows: Vec<NewJob<'_>> = rows.collect();
         jobs::insert_many(&mut self.tx, &rows).await?;
         // One that began to wait meanwhile was left out: its wake-up finds no job.
-        self.due.extend(drafts.iter().take(places).map(Draft::due::<J>));
-        self.tell::<J>(drafts);
+        self.due.extend(drafts.iter().take(places).map(|(draft, _)| draft.due::<J>()));
+        self.tell::<J>(drafts.into_iter().map(|(draft, _)| draft));
         Ok(())
     }
 

@@ -56,13 +56,19 @@ impl Writes {
         let Some(first) = arrived.first() else { return Ok(Vec::new()) };
         let mut unit = self.outbox.begin(first.trace.clone()).await?;
         let mut kept = Vec::with_capacity(arrived.len());
-        for Arrived { row, trace } in arrived {
-            let is_new = purchases::insert_notification(&mut unit, row).await?;
-            if is_new {
-                unit.set_trace(trace.clone());
-                unit.enqueue(&ApplyTbankNotification { notification_id: row.id }).await?;
-            }
-            kept.push(is_new);
+        for Arrived { row, .. } in arrived {
+            kept.push(purchases::insert_notification(&mut unit, row).await?);
+        }
+        let new = arrived.iter().zip(&kept).filter(|(_, is_new)| **is_new).map(|(one, _)| one);
+        let jobs: Vec<(ApplyTbankNotification, &Trace)> =
+            new.map(|one| (ApplyTbankNotification { notification_id: one.row.id }, &one.trace)).collect();
+        if let [(job, trace)] = jobs.as_slice() {
+            // Alone it needs one statement.
+            unit.set_trace((*trace).clone());
+            unit.enqueue(job).await?;
+        } else {
+            let jobs: Vec<_> = jobs.iter().map(|(job, trace)| (job, *trace)).collect();
+            unit.enqueue_traced(&jobs).await?;
         }
         unit.commit().await?;
         Ok(kept)
