@@ -163,14 +163,19 @@ impl Marks {
     }
 
     async fn actions(&mut self, conn: &mut Conn) -> anyhow::Result<Found> {
-        let rows: Vec<ActionRow> = sqlx::query_as(
+        // Their details are long: those that are known need not be read again.
+        let mut query = sqlx::QueryBuilder::<sqlx::MySql>::new(
             "SELECT a.id, s.account_id, a.subscription_id, a.actor, a.action, a.reason, a.invoice_id, a.details, a.acted_at
              FROM subscription_actions a JOIN subscriptions s ON s.id = a.subscription_id
-             WHERE a.id > ? ORDER BY a.id",
-        )
-        .bind(self.actions.bound())
-        .fetch_all(conn)
-        .await?;
+             WHERE a.id > ",
+        );
+        query.push_bind(self.actions.bound()).push(" AND a.id NOT IN (");
+        let mut known = query.separated(", ");
+        for id in self.actions.known() {
+            known.push_bind(id);
+        }
+        query.push(") ORDER BY a.id");
+        let rows: Vec<ActionRow> = query.build_query_as().fetch_all(conn).await?;
         let mut found = Vec::new();
         for row in rows {
             if self.actions.is_new(&row.id) {
