@@ -5,7 +5,7 @@
 
 pub mod admin;
 mod answer_limit;
-mod begin;
+mod beginning;
 pub mod contact_hashes;
 mod contention;
 pub mod cron_ticks;
@@ -29,7 +29,7 @@ mod sql_text;
 mod text_column;
 
 pub use answer_limit::{ANSWER_LIMIT, answered, answered_within};
-pub use begin::begin;
+pub use beginning::begin;
 pub use contention::{
     Contention, MAX_TRANSACTION_TRIES, TRANSACTION_RETRY_LIMIT, contention_pause, repeat_contended,
     repeat_while,

@@ -1,7 +1,7 @@
 //! When the card of a subscription is charged for a renewal, and whether its payer knows.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use flysk_domain::platform::subscriptions::{ChargePlan, Period, moscow_day, next_charge};
+use flysk_domain::platform::subscriptions::{ChargePlan, Period, next_charge};
 use flysk_domain::platform::tbank::ErrorClass;
 use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
