@@ -157,11 +157,11 @@ async fn send_charge(
     match acquiring.bank.charge(&request).await {
         Ok(payment) if payment.payment_id == payment_id => {
             let answer = payment.update();
-            let mut unit = run.begin().await?;
+            let mut unit = run.begin_last().await?;
             if apply(&mut unit, app, attempt, &answer).await? == PaymentStep::Settle {
                 settle_told_before(&mut unit, app, attempt, &answer).await?;
             }
-            run.done(unit).await
+            run.end(unit).await
         }
         Ok(_) => ask_and_apply(run, app, attempt).await,
         Err(error) => charge_failed(run, app, attempt, payment_id, error).await,
