@@ -5,8 +5,6 @@ use std::fmt;
 
 use secrecy::SecretString;
 
-use super::{ConfigError, Reader, Reported};
-
 /// A snapshot of the environment's variables.
 ///
 /// An empty value counts as unset, because Compose files and hosting panels write unset variables that way.
@@ -58,18 +56,6 @@ impl Env {
     #[cfg(test)]
     pub(super) fn reads(&self) -> std::collections::BTreeSet<String> {
         self.reads.lock().unwrap().clone()
-    }
-
-    /// Reads a configuration. Collects every problem, so that one error reports all of them.
-    pub fn read<T>(
-        &self,
-        build: impl FnOnce(&mut Reader<'_>) -> Result<T, Reported>,
-    ) -> Result<T, ConfigError> {
-        let mut reader = Reader::new(self);
-        match build(&mut reader) {
-            Ok(config) if reader.problems().is_empty() => Ok(config),
-            _ => Err(ConfigError::new(reader.into_problems())),
-        }
     }
 }
 

@@ -1,64 +1,12 @@
-//! Marks variables as secrets and rejects the public secrets of `.env.example` outside development.
+//! Rejects the public secrets of `.env.example` outside development.
 //!
 //! There is no second list: the check covers every variable that the catalogue declares as a secret.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
+use super::Env;
+use super::public_url::PUBLIC_URL;
 use super::variable::Variable;
-use super::{Env, http};
-
-/// Whether the value of a variable is a secret, and which part of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrecy {
-    /// Not a secret.
-    Public,
-    /// The whole value is one secret.
-    Whole {
-        /// Completes the sentence "To get a value of your own, …".
-        source: &'static str,
-    },
-    /// The value is a URL; its password is the secret.
-    Address {
-        /// Completes the sentence "To get a value of your own, …".
-        source: &'static str,
-    },
-    /// `id:base64 of a key`, separated by commas; each key is a secret.
-    Keys {
-        /// Completes the sentence "To get a value of your own, …".
-        source: &'static str,
-    },
-}
-
-impl Secrecy {
-    const fn source(self) -> &'static str {
-        match self {
-            Self::Public => "",
-            Self::Whole { source } | Self::Address { source } | Self::Keys { source } => source,
-        }
-    }
-
-    /// The secret parts of a value. Keys are decoded to bytes, so that another id or base64 spelling does not hide one.
-    fn parts(self, value: &str) -> Vec<Vec<u8>> {
-        match self {
-            Self::Public => Vec::new(),
-            Self::Whole { .. } => vec![value.as_bytes().to_vec()],
-            Self::Address { .. } => {
-                let url = Url::parse(value).ok();
-                url.as_ref()
-                    .and_then(Url::password)
-                    .map(|password| password.as_bytes().to_vec())
-                    .into_iter()
-                    .collect()
-            }
-            Self::Keys { .. } => value
-                .split(',')
-                .filter_map(|entry| STANDARD.decode(entry.trim().split_once(':')?.1).ok())
-                .collect(),
-        }
-    }
-}
 
 /// Returns the error text if `value` contains a secret from `.env.example` and the deployment is not on a developer's
 /// machine.
@@ -70,14 +18,14 @@ pub(super) fn find_example_secret(variable: &Variable, value: &str, env: &Env) -
     Some(format!(
         "a secret of your own: this one is published in .env.example and is accepted only while {} is an http URL of \
          this machine. To get a value of your own, {}",
-        http::PUBLIC_URL.name,
+        PUBLIC_URL.name,
         variable.secrecy.source()
     ))
 }
 
 /// Whether the public URL is plain HTTP on this machine. Without a public URL no process starts anyway.
 fn is_development(env: &Env) -> bool {
-    let Some(text) = env.get(http::PUBLIC_URL.name) else { return true };
+    let Some(text) = env.get(PUBLIC_URL.name) else { return true };
     let Ok(url) = Url::parse(text) else { return false };
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -90,7 +38,10 @@ fn is_development(env: &Env) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Presence, SECTIONS};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::super::{Presence, SECTIONS, Secrecy};
     use super::*;
 
     fn secrets() -> impl Iterator<Item = &'static Variable> {
@@ -98,7 +49,7 @@ mod tests {
     }
 
     fn refusal(variable: &Variable, value: &str, public_url: &str) -> Option<String> {
-        let env: Env = [(http::PUBLIC_URL.name, public_url)].into_iter().collect();
+        let env: Env = [(PUBLIC_URL.name, public_url)].into_iter().collect();
         find_example_secret(variable, value, &env)
     }
 

@@ -28,6 +28,20 @@ pub struct Reader<'a> {
     seen: BTreeSet<&'static str>,
 }
 
+impl Env {
+    /// Reads a configuration. Collects every problem, so that one error reports all of them.
+    pub fn read<T>(
+        &self,
+        build: impl FnOnce(&mut Reader<'_>) -> Result<T, Reported>,
+    ) -> Result<T, ConfigError> {
+        let mut reader = Reader::new(self);
+        match build(&mut reader) {
+            Ok(config) if reader.problems().is_empty() => Ok(config),
+            _ => Err(ConfigError::new(reader.into_problems())),
+        }
+    }
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(env: &'a Env) -> Self {
         Self { env, problems: Vec::new(), seen: BTreeSet::new() }

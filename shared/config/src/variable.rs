@@ -1,6 +1,6 @@
 //! Declarations of variables, and the text of `.env.example`.
 
-use super::example_secrets::Secrecy;
+use super::Secrecy;
 
 /// Behaviour if a variable is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
