@@ -6,8 +6,8 @@ use flysk_domain::failure_action::FailureAction;
 use flysk_domain::flysense::failure::FailureCode;
 use flysk_domain::flysense::failure_cause::FailureCause;
 
+use super::bad_url::BadUrl;
 use super::resolver::NoPublicAddress;
-use super::validate_url::BadUrl;
 use crate::http::{Transport, TransportKind, find_source};
 
 /// A request to an untrusted URL failed. The error does not contain the URL, because recording links are often signed.

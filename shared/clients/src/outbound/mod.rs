@@ -7,6 +7,7 @@
 
 mod address;
 mod allow;
+mod bad_url;
 mod coding;
 mod cookies;
 mod download;
@@ -27,11 +28,11 @@ use crate::http::{self, BuildError, HttpOptions};
 
 pub use address::is_public;
 pub use allow::{AllowRule, InvalidAllowRule};
+pub use bad_url::BadUrl;
 pub use download::{DownloadLimits, Downloaded, Partial, ResumeToken};
 pub use error::OutboundError;
 pub use post::{PostLimits, Response};
 pub use stream::{ByteRange, FileStream, StreamLimits};
-pub use validate_url::BadUrl;
 
 use resolver::PublicOnly;
 

@@ -7,6 +7,7 @@ use reqwest::Client;
 use url::{Host, Url};
 
 use super::address::is_public;
+use super::bad_url::BadUrl;
 use super::login::Login;
 use super::{Outbound, OutboundError};
 
@@ -14,26 +15,6 @@ use super::{Outbound, OutboundError};
 const MAX_URL_LEN: usize = 4096;
 /// Bytes of `Location` to percent-encode: control characters and everything outside ASCII.
 const LOCATION_ESCAPES: &AsciiSet = CONTROLS;
-
-/// Reason why a URL is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadUrl {
-    /// Not an absolute URL.
-    #[error("not an absolute URL")]
-    Syntax,
-    /// Neither http nor https.
-    #[error("the scheme is neither http nor https")]
-    Scheme,
-    /// Contains a user name or a password where none is allowed.
-    #[error("the URL must not contain a user name or a password")]
-    Credentials,
-    /// The URL names no server.
-    #[error("the URL has no host")]
-    NoHost,
-    /// Longer than 4096 bytes.
-    #[error("the URL is too long")]
-    TooLong,
-}
 
 /// A valid URL with the client to use.
 #[derive(Debug)]
