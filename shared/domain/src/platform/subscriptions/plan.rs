@@ -18,6 +18,8 @@ const MAX_SEAT_PRICE: Kopecks = Kopecks(100_000_000);
 pub const MAX_SEATS: u32 = 10_000;
 /// Maximum amount of an invoice: `Init` has ten digits. Source: T-Bank API v2, `Init.Amount`.
 pub(super) const MAX_INVOICE: Kopecks = Kopecks(9_999_999_999);
+/// Minimum payment: T-Bank refuses smaller card payments with error 251.
+pub(super) const MIN_CHARGE: Kopecks = Kopecks(100);
 /// Maximum length of a title, in characters: it is part of a receipt's item name, which is limited to 128.
 const MAX_TITLE_LEN: usize = 64;
 /// Maximum length of the features as JSON, bytes: they are part of every handshake.
@@ -134,7 +136,7 @@ impl PlanTerms {
         }
         for price in self.prices.values() {
             let total = price.checked_mul(self.min_seats.into()).map_err(|_| InvalidPlan::Total)?;
-            if !(super::quote::MIN_CHARGE..=MAX_INVOICE).contains(&total) {
+            if !(MIN_CHARGE..=MAX_INVOICE).contains(&total) {
                 return Err(InvalidPlan::Total);
             }
         }

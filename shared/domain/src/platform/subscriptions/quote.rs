@@ -5,15 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::{AnchorDay, Period, PeriodLength};
 use super::change::{Change, NextTerms, PendingChange};
-use super::plan::{MAX_INVOICE, PlanTerms, Terms};
+use super::plan::{MAX_INVOICE, MIN_CHARGE, PlanTerms, Terms};
 use super::subscription::{Subscription, SubscriptionState};
 use crate::UnknownText;
 use crate::id::PlanId;
 use crate::money::{Kopecks, OutOfRange};
 use crate::russian::seats as seats_ru;
-
-/// Minimum payment: T-Bank refuses smaller card payments with error 251.
-pub(super) const MIN_CHARGE: Kopecks = Kopecks(100);
 
 /// What a line of a quote charges or credits.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
