@@ -6,6 +6,7 @@
 pub mod admin;
 mod answer_limit;
 mod beginning;
+mod connection;
 pub mod contact_hashes;
 mod contention;
 pub mod cron_ticks;
@@ -27,9 +28,11 @@ mod server_time;
 pub mod sign_in;
 mod sql_text;
 mod text_column;
+mod text_enums;
 
 pub use answer_limit::{ANSWER_LIMIT, answered, answered_within};
 pub use beginning::begin;
+pub use connection::{Pool, STATEMENT_CACHE_CAPACITY};
 pub use contention::{
     Contention, MAX_TRANSACTION_TRIES, TRANSACTION_RETRY_LIMIT, contention_pause, repeat_contended,
     repeat_while,
@@ -37,9 +40,8 @@ pub use contention::{
 pub use error::{StoreError, StoreResult};
 pub use json_text::JsonText;
 pub use pool::{
-    ACQUIRE_TIMEOUT, Pool, READ_TIME_LIMIT, STATEMENT_CACHE_CAPACITY, check_database, check_primary,
-    configure_pool, configure_pool_for_reading, configure_trusting_pool, connect, connect_for_reading,
-    connect_trusting, connect_within,
+    ACQUIRE_TIMEOUT, READ_TIME_LIMIT, check_database, check_primary, configure_pool, configure_pool_for_reading,
+    configure_trusting_pool, connect, connect_for_reading, connect_trusting, connect_within,
 };
 pub use schema::{SchemaError, check_schema};
 pub use server_time::read_server_time;

@@ -14,8 +14,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{ConnectOptions as _, MySqlConnection};
 
 use crate::answer_limit::no_answer;
+use crate::connection::{PING_IDLE_AFTER, STATEMENT_CACHE_CAPACITY, ends_transaction, is_alive};
 use crate::group_member;
-use crate::pool::{PING_IDLE_AFTER, STATEMENT_CACHE_CAPACITY, ends_transaction, is_alive};
 use crate::{Conn, Pool, StoreError, StoreResult};
 
 /// Interval of asking the node in use.

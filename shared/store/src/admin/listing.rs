@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use sqlx::{MySql, QueryBuilder};
 
-use super::sorting::SortColumn;
+use super::sort_column::SortColumn;
 
 /// Sorts after every id.
 const AFTER_ALL: &str = "~";

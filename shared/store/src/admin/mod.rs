@@ -16,5 +16,6 @@ pub mod passkeys;
 pub mod pending_acts;
 pub mod recovery_codes;
 pub mod sessions;
+mod sort_column;
 pub mod sorting;
 pub mod views;

@@ -31,6 +31,5 @@ pub mod tokens;
 pub mod transfers;
 pub mod unvouched_codes;
 pub mod vendors;
-mod widget_changes;
 pub mod widget_schemas;
 pub mod widgets;

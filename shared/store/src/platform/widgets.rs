@@ -1,5 +1,7 @@
 //! Table `widgets`: registered widgets.
 
+mod changes;
+
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
@@ -10,8 +12,9 @@ use flysk_domain::platform::events::EventKind;
 use serde_json::Value;
 use sqlx::types::Json;
 
+pub use changes::{Changes, update, update_as_read};
+
 use super::cache_invalidations::{self, Subject};
-pub use super::widget_changes::{Changes, update, update_as_read};
 use crate::error::expect_one;
 use crate::listed::push_in;
 use crate::sql_text::sql;

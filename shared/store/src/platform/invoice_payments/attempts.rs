@@ -1,11 +1,9 @@
 //! Table `invoice_payments`. Writers hold the row's lock, except where a function states otherwise.
 
 use chrono::{DateTime, Utc};
-use flysk_domain::TextEnum;
-use flysk_domain::id::{CardId, InstallId, InvoiceId, InvoicePaymentId, SubscriptionId};
-use flysk_domain::money::Kopecks;
-use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
-use flysk_domain::platform::subscriptions::ReceiptBasis;
+use flysk_domain::TextEnum as _;
+use flysk_domain::id::{CardId, InvoiceId, InvoicePaymentId};
+use flysk_domain::platform::invoice_payments::AttemptState;
 use flysk_domain::platform::tbank::PaymentStatus;
 
 use super::refunds::BY_SYSTEM;
@@ -18,71 +16,6 @@ use crate::{Conn, StoreError, StoreResult};
 /// Widths of the columns of the bank's texts, in characters.
 const MAX_STATUS_LEN: usize = 32;
 const MAX_ERROR_CODE_LEN: usize = 16;
-
-/// An attempt to be inserted, in the state `opening`.
-#[derive(Debug, Clone, Copy)]
-pub struct NewAttempt<'a> {
-    /// Id, sent to the bank as the order number.
-    pub id: InvoicePaymentId,
-    /// The invoice to pay.
-    pub invoice_id: InvoiceId,
-    /// Subscription of the invoice.
-    pub subscription_id: SubscriptionId,
-    /// Install of the subscription.
-    pub install_id: InstallId,
-    /// Way of taking the money.
-    pub kind: AttemptKind,
-    /// Charged by the schedule, not by a person.
-    pub is_automatic: bool,
-    /// Whether the payer agreed to save the card.
-    pub save_card: bool,
-    /// The card to charge.
-    pub card_id: Option<CardId>,
-    /// T-Bank terminal at which the money is taken.
-    pub terminal_key: &'a str,
-    /// Amount to pay.
-    pub amount: Kopecks,
-    /// What its receipt says.
-    pub receipt: &'a ReceiptBasis,
-    /// When the bank is asked, unless an update arrives earlier.
-    pub query_at: DateTime<Utc>,
-    /// Time of the insertion, by the caller's clock.
-    pub now: DateTime<Utc>,
-}
-
-/// Inserts an attempt; `false` if the invoice has another one that may still take money.
-pub async fn insert_attempt(conn: &mut Conn, new: &NewAttempt<'_>) -> StoreResult<bool> {
-    let inserted = sqlx::query(
-        "INSERT INTO invoice_payments (id, invoice_id, subscription_id, install_id, kind, open_slot, state,
-             is_automatic, save_card, card_id, terminal_key, amount_kopecks, receipt_kind, receipt_taxation,
-             receipt_vat, query_at, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, 1, 'opening', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(new.id.to_string())
-    .bind(new.invoice_id.to_string())
-    .bind(new.subscription_id.to_string())
-    .bind(new.install_id.to_string())
-    .bind(new.kind.as_str())
-    .bind(new.is_automatic)
-    .bind(new.save_card)
-    .bind(new.card_id.map(|id| id.to_string()))
-    .bind(new.terminal_key)
-    .bind(new.amount.0)
-    .bind(new.receipt.kind.as_str())
-    .bind(new.receipt.taxation.as_deref())
-    .bind(new.receipt.vat.map(TextEnum::as_str))
-    .bind(new.query_at)
-    .bind(new.now)
-    .bind(new.now)
-    .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "invoice_payments_open" => Ok(false),
-        Err(error) => Err(error),
-    }
-}
 
 fn one(row: Result<Option<Row>, sqlx::Error>) -> StoreResult<Option<Attempt>> {
     row?.map(TryInto::try_into).transpose()

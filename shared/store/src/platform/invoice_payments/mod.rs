@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cards;
+mod insert;
 mod invariants;
 mod receipts;
 mod refunds;
@@ -10,15 +11,16 @@ mod row;
 mod sealed;
 
 pub use attempts::{
-    NewAttempt, begin_cancelling, begin_charging, claim_queries, decide_attempt, end_attempt, find_attempt,
-    find_open_attempt, insert_attempt, list_attempts, list_attempts_of_card, list_attempts_to_compare,
-    lock_attempt, lock_paying_attempt, mark_withdrawn, open_form, record_status, set_error_code,
-    set_payment_id, set_query_at,
+    begin_cancelling, begin_charging, claim_queries, decide_attempt, end_attempt, find_attempt,
+    find_open_attempt, list_attempts, list_attempts_of_card, list_attempts_to_compare, lock_attempt,
+    lock_paying_attempt, mark_withdrawn, open_form, record_status, set_error_code, set_payment_id,
+    set_query_at,
 };
 pub use cards::{
     Card, CardSeller, ConsentedCard, NewCard, OfferedCard, find_card, find_card_of_payment,
     find_offered_card, insert_card, list_all_cards, list_cards, lock_card, lock_consented_card, unlink_card,
 };
+pub use insert::{NewAttempt, insert_attempt};
 pub use invariants::{PAYMENT_RULES, verify_payments};
 pub use receipts::{
     ClosingReceipt, ReceiptState, begin_sending, cancel_receipt, claim_receipts, find_closing_basis,

@@ -8,7 +8,6 @@ use flysk_domain::platform::purchases::Discrepancy;
 use flysk_domain::platform::subscriptions::ReceiptBasis;
 use flysk_domain::platform::tbank::PaymentStatus;
 
-use super::attempts::NewAttempt;
 use super::decode_text;
 use crate::StoreError;
 
@@ -77,36 +76,6 @@ impl Attempt {
     /// Time since the bank was first asked for something that may have taken money.
     pub fn age(&self, now: DateTime<Utc>) -> TimeDelta {
         now - self.charge_sent_at.unwrap_or(self.created_at)
-    }
-}
-
-impl NewAttempt<'_> {
-    /// The attempt as it is after its insertion.
-    pub fn inserted(&self) -> Attempt {
-        Attempt {
-            id: self.id,
-            invoice_id: self.invoice_id,
-            subscription_id: self.subscription_id,
-            install_id: self.install_id,
-            kind: self.kind,
-            state: AttemptState::Opening,
-            is_withdrawn: false,
-            is_automatic: self.is_automatic,
-            save_card: self.save_card,
-            card_id: self.card_id,
-            terminal_key: self.terminal_key.to_owned(),
-            amount: self.amount,
-            receipt: Some(self.receipt.clone()),
-            payment_id: None,
-            payment_url: None,
-            status: None,
-            error_code: None,
-            discrepancy: None,
-            charge_sent_at: None,
-            paid_at: None,
-            created_at: self.now,
-            updated_at: self.now,
-        }
     }
 }
 

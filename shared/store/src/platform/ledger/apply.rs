@@ -5,71 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::{HoldId, LotId, TransactionId, WalletId, WidgetId};
-use flysk_domain::money::MicroCoins;
-use flysk_domain::platform::ledger::{Command, LedgerRefusal, Wallet};
-use serde::{Deserialize, Serialize};
+use flysk_domain::platform::ledger::{Command, Wallet};
 
 use super::changed::Changed;
-use super::idempotency::{self, Answers, IdempotencyKey};
+use super::command::{CommandOutcome, LedgerCommand};
+use super::idempotency::{self, Answers};
 use super::session::{self, Decision};
 use super::wallets::{LockedWallet, NewBalances, WalletRow};
 use super::{charges, holds, lots, pending_events, transactions, wallets};
 use crate::listed::Lengths;
 use crate::{Conn, StoreError, StoreResult};
-
-/// A command and the data stored with its transaction.
-#[derive(Debug, Clone)]
-pub struct LedgerCommand {
-    /// `ltx_…`, chosen by the caller.
-    pub transaction: TransactionId,
-    /// Movement of coins to be executed.
-    pub command: Command,
-    /// Idempotency key: a repeated command returns the first outcome.
-    pub key: Option<IdempotencyKey>,
-    /// Purpose, at most 200 characters.
-    pub reference: Option<String>,
-    /// The receipt, stored as JSON.
-    pub details: Option<serde_json::Value>,
-}
-
-impl LedgerCommand {
-    /// A command without key, reference and details.
-    pub fn new(transaction: TransactionId, command: Command) -> Self {
-        Self { transaction, command, key: None, reference: None, details: None }
-    }
-
-    /// The command under an idempotency key.
-    #[must_use]
-    pub fn keyed(self, key: IdempotencyKey) -> Self {
-        Self { key: Some(key), ..self }
-    }
-}
-
-/// Result of an executed command, stored under its idempotency key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
-    /// Row of `ledger_transactions`.
-    pub transaction: TransactionId,
-    /// The hold that the command placed or ended.
-    pub hold: Option<HoldId>,
-    /// Balance after the transaction.
-    pub available: MicroCoins,
-    /// Held coins after the transaction.
-    pub held: MicroCoins,
-}
-
-/// What became of one command of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CommandOutcome {
-    /// Executed.
-    Done(Posted),
-    /// Already executed under the same key: the stored result, nothing changed.
-    Replayed(Posted),
-    /// Refused: nothing changed and nothing is stored under its key.
-    Refused(LedgerRefusal),
-    /// The key was used with another body: nothing changed.
-    KeyReused,
-}
 
 /// Commands of one wallet, in the order of their execution.
 pub(super) struct WalletCommands<'a> {

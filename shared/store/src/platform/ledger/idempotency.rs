@@ -7,18 +7,9 @@ use flysk_domain::id::WidgetId;
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
-use super::{CommandOutcome, Posted};
+use super::command::{CommandOutcome, IdempotencyKey, Posted};
 use crate::listed::{Lengths, push_in};
 use crate::{Conn, StoreResult};
-
-/// An idempotency key. Unique per widget; at most 120 ASCII characters, compared exactly.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// The key as sent by the caller.
-    pub text: String,
-    /// SHA-256 of operation and body, lower-case hex. The same key with another body is refused.
-    pub body_hash: String,
-}
 
 /// A stored result.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@
 mod apply;
 mod changed;
 mod charges;
+mod command;
 mod customers;
 mod expiry;
 mod history;
@@ -34,15 +35,16 @@ mod wallets;
 mod welcome_bonus;
 mod widget_totals;
 
-pub use apply::{CommandOutcome, LedgerCommand, Posted, apply};
+pub use apply::apply;
 pub use charges::find_refunded;
+pub use command::{CommandOutcome, IdempotencyKey, LedgerCommand, Posted};
 pub use customers::{Customer, find_customer};
 pub use expiry::{has_expired, list_wallets_to_sweep};
 pub use history::{
     Cursor, HistoryFilter, HistoryOf, TransactionRow, find_transaction, list_spent_by_day, list_transactions,
 };
 pub use holds::{HoldRow, find_hold_of_widget, list_open_holds};
-pub use idempotency::{IdempotencyKey, find_answer, prune_idempotency_keys};
+pub use idempotency::{find_answer, prune_idempotency_keys};
 pub use lot_locks::{list_taken, lock_lots};
 pub use lots::{list_expiring_lots, list_open_lots};
 pub use pending_events::{PendingWalletEvent, WalletEvent, list_pending_events, take_pending_event};

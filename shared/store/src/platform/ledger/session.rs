@@ -8,8 +8,8 @@ use flysk_domain::id::TransactionId;
 use flysk_domain::money::MicroCoins;
 use flysk_domain::platform::ledger::{Posting, Wallet};
 
-use super::apply::{CommandOutcome, LedgerCommand, Posted};
-use super::idempotency::{Answers, IdempotencyKey, StoredAnswer};
+use super::command::{CommandOutcome, IdempotencyKey, LedgerCommand, Posted};
+use super::idempotency::{Answers, StoredAnswer};
 use super::transactions::Recorded;
 use super::wallets::{LockedWallet, WalletRow};
 use crate::{StoreError, StoreResult};

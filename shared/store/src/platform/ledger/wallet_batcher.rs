@@ -16,7 +16,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, MySql};
 use tokio::sync::oneshot;
 
-use super::apply::{CommandOutcome, KeyCheck, LedgerCommand, Outcomes, WalletCommands, apply_to_unlocked};
+use super::apply::{KeyCheck, Outcomes, WalletCommands, apply_to_unlocked};
+use super::command::{CommandOutcome, LedgerCommand};
 use super::lane_queue::LaneQueue;
 use super::wallet_commits::WalletCommits;
 use crate::group_commit::{GroupCommit, clone_error, is_row_error, is_unavailable};

@@ -6,7 +6,8 @@ use flysk_domain::Clock;
 use flysk_domain::id::WalletId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::apply::{CommandOutcome, LedgerCommand, apply};
+use super::apply::apply;
+use super::command::{CommandOutcome, LedgerCommand};
 use crate::group_commit::CommitGroup;
 use crate::{Pool, StoreError, StoreResult, repeat_while};
 

@@ -9,9 +9,9 @@ use flysk_domain::platform::events::EventKind;
 use serde_json::Value;
 use sqlx::types::Json;
 
-use super::cache_invalidations::{self, Subject};
-use super::widgets::Widget;
+use super::Widget;
 use crate::error::expect_one;
+use crate::platform::cache_invalidations::{self, Subject};
 use crate::{Conn, StoreResult};
 
 /// Changes by an operator; `None` keeps a field, and the inner `None` clears it.
