@@ -12,8 +12,6 @@ pub mod platform;
 pub mod process;
 pub mod schedule;
 pub mod schema;
-mod t_api;
-pub mod terminals;
 
 pub use app::App;
 pub use handlers::{ephemeral_registry, registry};

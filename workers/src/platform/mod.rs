@@ -1,9 +1,12 @@
 //! Handlers of the platform's jobs.
 
-pub(crate) mod billing;
+mod billing;
+mod discrepancies;
 mod flycoins;
-pub(crate) mod lifecycle;
-pub(crate) mod mail;
+mod keyring;
+mod lifecycle;
+mod mail;
+mod notifications;
 mod oauth;
 mod panel;
 mod subscriptions;

@@ -10,8 +10,8 @@ use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
 use flysk_store::flysense::activation::bots::{self, BotRow};
 use secrecy::ExposeSecret;
 
-use super::BotAccess;
 use crate::App;
+use crate::app::bots::BotAccess;
 use crate::job_error::IntoJobError;
 
 /// Longest error text that is stored, characters.

@@ -15,7 +15,7 @@ use flysk_store::flysense::accounts;
 use flysk_store::flysense::activation::links::{self, LinkRow};
 
 use crate::App;
-use crate::flysense::calls::payment_job_error;
+use crate::flysense::payment_error::payment_job_error;
 
 impl JobHandler<App> for Enable {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {

@@ -12,7 +12,7 @@ use flysk_services::activation::{forget_account, notify_account};
 use flysk_store::flysense::accounts;
 
 use crate::App;
-use crate::flysense::calls::payment_job_error;
+use crate::flysense::payment_error::payment_job_error;
 
 impl JobHandler<App> for FollowDeactivation {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {

@@ -15,7 +15,7 @@ use flysk_store::flysense::accounts;
 use flysk_store::flysense::activation::{bindings, links};
 
 use crate::App;
-use crate::flysense::calls::payment_job_error;
+use crate::flysense::payment_error::payment_job_error;
 
 /// Longest name that is stored, characters.
 const MAX_NAME_CHARS: usize = 100;

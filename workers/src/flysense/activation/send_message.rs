@@ -19,9 +19,8 @@ use flysk_store::flysense::activation::messages::{self, MessageRow};
 use flysk_store::flysense::activation::notices;
 use flysk_store::repeat_contended;
 
-use super::BotAccess;
-use super::bots::{bot_rate, chat_rate, not_configured};
 use crate::App;
+use crate::app::bots::{BotAccess, bot_rate, chat_rate, not_configured};
 use crate::job_error::job_error;
 
 /// Pause of the whole bot after a refusal without a delay. Source: dev.max.ru does not document `Retry-After`.

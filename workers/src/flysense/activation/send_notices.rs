@@ -14,7 +14,7 @@ use flysk_store::flysense::accounts;
 use flysk_store::flysense::activation::notices;
 
 use crate::App;
-use crate::flysense::calls::payment_job_error;
+use crate::flysense::payment_error::payment_job_error;
 
 const ACCOUNTS_PER_TRANSACTION: u32 = 200;
 

@@ -35,5 +35,3 @@ mod sweep_playback;
 mod sweep_storage;
 mod unfinished_recording;
 mod upload_audio;
-
-pub(crate) use payment::payment_job_error;

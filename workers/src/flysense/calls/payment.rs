@@ -1,7 +1,6 @@
 //! Common part of the payment jobs of a call.
 
-use flysk_clients::flysk_api::{EstimateRequest, FlycoinRefusal, FlyskApiError, IdempotencyKey, Line, Quote};
-use flysk_domain::failure_action::FailureAction;
+use flysk_clients::flysk_api::{EstimateRequest, FlycoinRefusal, IdempotencyKey, Line, Quote};
 use flysk_domain::flysense::payment::{PaymentKeys, ReceiptLine, Work};
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::money::MicroCoins;
@@ -10,7 +9,8 @@ use flysk_queue::JobError;
 use flysk_store::flysense::payments::{Price, RunOf};
 
 use crate::flysense::FlySense;
-use crate::job_error::{IntoJobError, job_error};
+pub(super) use crate::flysense::payment_error::payment_job_error;
+use crate::job_error::IntoJobError as _;
 
 /// The work as lines of the platform's price list.
 pub(super) fn price_lines(work: Work) -> Vec<Line> {
@@ -60,17 +60,5 @@ pub(super) async fn estimate_price(
         Ok(estimate) => Ok(to_price(estimate.total_micro, estimate.lines)),
         Err(error) if error.flycoins() == Some(FlycoinRefusal::NotUsed) => Ok(to_price(0, Vec::new())),
         Err(error) => Err(error.into_job_error()),
-    }
-}
-
-/// Job error for a failed request about payments: it is repeated under its key.
-///
-/// Rejected credentials are retried, because they are a fault of the deployment, not of the call.
-pub(crate) fn payment_job_error(error: &FlyskApiError) -> JobError {
-    match error {
-        FlyskApiError::Refused(problem, after) if matches!(problem.status, 401 | 403) => {
-            job_error(FailureAction::Retry { after: *after }, error)
-        }
-        _ => job_error(error.outcome(), error),
     }
 }

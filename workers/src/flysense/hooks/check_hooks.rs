@@ -16,7 +16,7 @@ use super::rate_limited::RateLimitedCalls;
 use super::subscription::{HookManager, SyncResult};
 use crate::App;
 use crate::flysense::AccessError;
-use crate::flysense::calls::payment_job_error;
+use crate::flysense::payment_error::payment_job_error;
 
 impl JobHandler<App> for CheckHooks {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {

@@ -4,7 +4,6 @@
 //! under its lock while it has no lots. One that tells nothing new of a paid attempt is only marked.
 
 use flysk_clients::tbank::{Notification, PaymentNotification};
-use flysk_crypto::aad;
 use flysk_domain::id::NotificationId;
 use flysk_domain::platform::invoice_payments::PaymentStep;
 use flysk_jobs::platform::billing::ApplyTbankNotification;
@@ -13,11 +12,10 @@ use flysk_services::invoice_payments::{ignore_update, step_label};
 use flysk_services::purchases::action_label;
 use flysk_store::platform::invoice_payments::{self as attempt_store, Attempt};
 use flysk_store::platform::purchases::{self, NotificationRow, NotificationState};
-use secrecy::ExposeSecret as _;
 
 use super::apply_payment_update;
-use super::keyring_unavailable;
 use crate::App;
+use crate::platform::notifications::open_notification;
 use crate::platform::subscriptions;
 
 impl JobHandler<App> for ApplyTbankNotification {
@@ -114,12 +112,4 @@ async fn mark_notification(
 ) -> Result<(), JobError> {
     let marked = purchases::mark_notifications(unit, &[id], state, note, app.clock().now()).await?;
     if marked == 1 { Ok(()) } else { Err(JobError::retry("another run has applied the notification")) }
-}
-
-/// The body was verified before it was stored; encryption with associated data protects it from changes since.
-pub(crate) fn open_notification(app: &App, row: &NotificationRow) -> Result<Notification, JobError> {
-    let body =
-        app.keyring.open(&row.body_sealed, &aad::notification_body(row.id)).map_err(keyring_unavailable)?;
-    Notification::read_verified(body.expose_secret().as_bytes())
-        .map_err(|error| JobError::give_up(format!("the stored notification: {error}")))
 }

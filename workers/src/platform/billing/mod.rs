@@ -3,18 +3,13 @@
 mod apply_tbank_notification;
 mod open_payment;
 mod orphaned_payment;
-pub(crate) mod reconcile_day;
+mod reconcile_day;
 mod reconcile_due;
 mod reconcile_payment;
 mod reconciliation;
 mod refund_payment;
 mod verify_subscriptions;
 
-pub(crate) use self::apply_tbank_notification::open_notification;
-
-use std::time::Duration;
-
-use flysk_crypto::KeyringError;
 use flysk_crypto::aad;
 use flysk_domain::id::PurchaseId;
 use flysk_domain::platform::purchases::Email;
@@ -25,10 +20,8 @@ use flysk_services::purchases::{self as purchase_services, ApplyPaymentUpdateErr
 use flysk_store::platform::purchases::Purchase;
 use secrecy::ExposeSecret as _;
 
+use super::keyring::keyring_unavailable;
 use crate::App;
-
-/// Retry delay while an operator repairs the key ring or the configuration.
-const CONFIG_RETRY_DELAY: Duration = Duration::from_mins(5);
 
 /// E-mail address for the purchase's receipt. Gives up if it was erased with the account's data.
 fn receipt_email(app: &App, purchase: &Purchase) -> Result<Email, JobError> {
@@ -36,14 +29,9 @@ fn receipt_email(app: &App, purchase: &Purchase) -> Result<Email, JobError> {
         return Err(JobError::give_up("the address for receipts was erased with the data of the account"));
     }
     let aad = aad::purchase_contact(purchase.id);
-    let text = app.keyring.open(&purchase.contact_sealed, &aad).map_err(keyring_unavailable)?;
+    let text =
+        app.keyring.open(&purchase.contact_sealed, &aad).map_err(|error| keyring_unavailable(&error))?;
     text.expose_secret().parse().map_err(|error| JobError::give_up(format!("the stored contact: {error}")))
-}
-
-/// The process's key ring cannot encrypt or decrypt.
-#[expect(clippy::needless_pass_by_value, reason = "a `map_err` argument")]
-fn keyring_unavailable(error: KeyringError) -> JobError {
-    JobError::Wait { after: CONFIG_RETRY_DELAY, reason: format!("the key ring: {error}") }
 }
 
 /// Applies a payment update in the transaction of a job.
@@ -55,7 +43,7 @@ async fn apply_payment_update(
 ) -> Result<Transition, JobError> {
     let context = PaymentContext { keyring: &app.keyring, clock: app.clock() };
     purchase_services::apply_payment_update(unit, context, id, update).await.map_err(|error| match error {
-        ApplyPaymentUpdateError::Keyring(error) => keyring_unavailable(error),
+        ApplyPaymentUpdateError::Keyring(error) => keyring_unavailable(&error),
         ApplyPaymentUpdateError::CreditRefused(_) => JobError::give_up(error.to_string()),
         ApplyPaymentUpdateError::Store(error) => error.into(),
     })

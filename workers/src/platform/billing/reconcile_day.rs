@@ -4,7 +4,7 @@
 //!
 //! Discrepancies are reported and never repaired here: an operator decides which side is right.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{Days, NaiveDate, TimeDelta};
 use flysk_clients::tbank::{PaymentsOfOrder, TBankError};
 use flysk_domain::TextEnum as _;
 use flysk_domain::failure_action::FailureAction;
@@ -17,6 +17,7 @@ use super::reconciliation::{RefundTotals, compare_order, partly_refunded};
 use crate::App;
 use crate::acquiring::Acquiring;
 use crate::job_error::IntoJobError as _;
+use crate::platform::discrepancies::{day_bounds, report_discrepancy};
 
 /// Purchases per run; the next run continues.
 const PAGE_SIZE: u32 = 200;
@@ -176,18 +177,4 @@ async fn find_unmatched(run: &JobContext, day: NaiveDate) -> Result<Vec<Discrepa
 /// The order's number is the purchase's id.
 fn order_id_of(purchase: PurchaseId) -> String {
     purchase.to_string()
-}
-
-pub(crate) fn day_bounds(day: NaiveDate) -> (DateTime<Utc>, DateTime<Utc>) {
-    let from = day.and_time(chrono::NaiveTime::MIN).and_utc();
-    (from, from + TimeDelta::days(1))
-}
-
-pub(crate) fn report_discrepancy(discrepancy: &DiscrepancyRow) {
-    metrics::counter!("flysk_tbank_discrepancies_total", "kind" => discrepancy.kind.clone()).increment(1);
-    tracing::error!(
-        day = %discrepancy.day, discrepancy = discrepancy.kind, order.id = discrepancy.order_id,
-        payment.id = discrepancy.payment_id, ours = discrepancy.ours, banks = discrepancy.banks,
-        "discrepancy between the bank's records and ours"
-    );
 }

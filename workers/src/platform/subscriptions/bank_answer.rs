@@ -1,7 +1,5 @@
 //! Applies answers of the bank to attempts, in the transaction of a job.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use flysk_clients::tbank::{Payment, TBankError};
 use flysk_domain::TextEnum as _;
@@ -17,9 +15,7 @@ use flysk_store::platform::{subscriptions, vendors};
 
 use crate::App;
 use crate::job_error::IntoJobError as _;
-
-/// Retry delay while an operator repairs the key ring or the configuration.
-const CONFIG_RETRY_DELAY: Duration = Duration::from_mins(5);
+use crate::platform::keyring::keyring_unavailable;
 
 /// Applies an update to an attempt that was read before, however long ago.
 pub(crate) async fn apply(
@@ -75,11 +71,6 @@ pub(super) async fn begin_cancelling_other_amount(
     invoice_payments::begin_cancelling(unit, attempt.id, now, now).await?;
     unit.enqueue(&QueryInvoicePayment { attempt_id: attempt.id }).await?;
     Ok(())
-}
-
-/// The process's key ring cannot encrypt or decrypt.
-pub(super) fn keyring_unavailable(error: &flysk_crypto::KeyringError) -> JobError {
-    JobError::Wait { after: CONFIG_RETRY_DELAY, reason: format!("the key ring: {error}") }
 }
 
 /// Whether a terminal is neither the environment's nor a vendor's any more: the bank cannot be asked about its payments.

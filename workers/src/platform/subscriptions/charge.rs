@@ -18,12 +18,10 @@ use flysk_services::invoice_payments::{ReceiptFacts, begin_charge_of, permit_cha
 use flysk_services::subscriptions::{self, FailedCharge};
 use flysk_store::platform::invoice_payments::{self as store, Attempt};
 use flysk_store::platform::subscriptions as subscription_store;
-use secrecy::SecretString;
 
-use super::bank_answer::{
-    apply, ask, begin_cancelling_other_amount, declined, keyring_unavailable, lock, lock_unopened,
-};
+use super::bank_answer::{apply, ask, begin_cancelling_other_amount, declined, lock, lock_unopened};
 use super::earlier::{may_have_succeeded, settle_earlier};
+use super::rebill::open_rebill;
 use super::receipts::{charge_request, find_facts};
 use super::told_before::settle_told_before;
 use crate::App;
@@ -176,12 +174,6 @@ async fn cancel_other_amount(run: &JobContext, attempt: &Attempt, payment_id: &s
         begin_cancelling_other_amount(&mut unit, &locked, payment_id, run.now()).await?;
     }
     run.done(unit).await
-}
-
-/// Opens the `RebillId` of a card.
-pub(super) fn open_rebill(app: &App, card: &store::Card) -> Result<SecretString, JobError> {
-    let aad = flysk_crypto::aad::card_rebill(card.id);
-    app.keyring.open(&card.rebill_sealed, &aad).map_err(|error| keyring_unavailable(&error))
 }
 
 async fn charge_failed(

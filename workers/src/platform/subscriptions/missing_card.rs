@@ -14,7 +14,7 @@ use flysk_store::platform::invoice_payments::{self as store, Attempt};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::bank_answer::apply;
-use super::charge::open_rebill;
+use super::rebill::open_rebill;
 use crate::App;
 use crate::job_error::IntoJobError as _;
 

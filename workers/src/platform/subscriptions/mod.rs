@@ -10,6 +10,7 @@ mod form;
 mod free_blocked_seats;
 mod missing_card;
 mod query;
+mod rebill;
 mod receipt;
 mod receipts;
 mod reconcile;

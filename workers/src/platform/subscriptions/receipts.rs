@@ -16,9 +16,9 @@ use flysk_store::platform::subscriptions::{Invoice, Seller};
 use flysk_store::platform::vendors::{self, VendorTaxes};
 use secrecy::ExposeSecret as _;
 
-use super::bank_answer::keyring_unavailable;
 use crate::App;
 use crate::acquiring::Acquiring;
+use crate::platform::keyring::keyring_unavailable;
 
 /// Longest description on the form, in characters.
 const MAX_DESCRIPTION_LEN: usize = 140;

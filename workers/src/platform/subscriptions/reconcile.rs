@@ -19,7 +19,7 @@ use flysk_store::platform::purchases::{self, DiscrepancyRow};
 use super::bank_answer::belongs_to_nobody;
 use crate::App;
 use crate::job_error::IntoJobError as _;
-use crate::platform::billing::reconcile_day::{day_bounds, report_discrepancy};
+use crate::platform::discrepancies::{day_bounds, report_discrepancy};
 
 /// Attempts per run; the next run continues.
 const PAGE_SIZE: u32 = 200;

@@ -14,7 +14,7 @@ use flysk_store::platform::invoice_payments::Attempt;
 use flysk_store::platform::purchases::{self, NotificationState};
 
 use crate::App;
-use crate::platform::billing::open_notification;
+use crate::platform::notifications::open_notification;
 
 /// Why the job of such a notification is cancelled.
 const ANSWERED: &str = "the answer to the charge has said the same";

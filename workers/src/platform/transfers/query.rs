@@ -9,8 +9,8 @@ use flysk_queue::{JobContext, JobHandler, JobOutcome, JobResult};
 use flysk_store::platform::transfers;
 
 use crate::App;
+use crate::app::t_api::TApiMethod;
 use crate::job_error::IntoJobError as _;
-use crate::t_api::TApiMethod;
 
 /// When the bank is first asked about an invoice, after it was sent.
 pub(super) const FIRST_QUERY_DELAY: TimeDelta = TimeDelta::minutes(30);

@@ -20,8 +20,8 @@ use flysk_store::platform::transfers::{self, TApiAccess};
 use flysk_store::repeat_contended;
 
 use crate::App;
+use crate::app::t_api::TApiMethod;
 use crate::job_error::IntoJobError as _;
-use crate::t_api::TApiMethod;
 
 /// Pages of a reading; more mean that the bank repeats a page for ever.
 const MAX_PAGES: u32 = 2_000;

@@ -16,8 +16,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::query::FIRST_QUERY_DELAY;
 use crate::App;
+use crate::app::t_api::{CONFIG_RETRY_DELAY, TApiMethod};
 use crate::job_error::IntoJobError as _;
-use crate::t_api::{CONFIG_RETRY_DELAY, TApiMethod};
 
 impl JobHandler<App> for SendTransferInvoice {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {

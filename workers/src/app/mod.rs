@@ -1,5 +1,12 @@
 //! Shared state of job handlers.
 
+pub mod bots;
+pub mod flysense;
+mod mailer;
+mod storage;
+pub(crate) mod t_api;
+pub mod terminals;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +22,14 @@ use flysk_queue::limits::RateLimiter;
 use flysk_queue::{EphemeralQueue, JobError, Outbox};
 use flysk_tokens::Vault;
 
+use self::flysense::FlySense;
+use self::mailer::mailer;
+use self::storage::open_storage;
+use self::t_api::t_api_http;
+use self::terminals::VendorTerminals;
 use crate::acquiring::Acquiring;
 use crate::config::Config;
-use crate::flysense::FlySense;
 use crate::platform::lifecycle::Deliveries;
-use crate::platform::mail::mailer;
-use crate::t_api::t_api_http;
-use crate::terminals::VendorTerminals;
 
 /// Stores, clients and limits that handlers share.
 #[derive(Debug)]
@@ -143,19 +151,6 @@ impl App {
             reason: "FlySense is not configured in this worker".to_owned(),
         })
     }
-}
-
-/// Builds the client of object storage. Sends nothing.
-pub(crate) fn open_storage(config: &flysk_config::Storage) -> Storage {
-    Storage::new(flysk_clients::storage::Config {
-        endpoint: config.endpoint.clone(),
-        bucket: config.bucket.clone(),
-        access_key_id: config.access_key_id.clone(),
-        secret_access_key: config.secret_access_key.clone(),
-        connect_timeout: Duration::from_secs(5),
-        operation_timeout: Duration::from_secs(30),
-        upload_timeout: Duration::from_mins(10),
-    })
 }
 
 fn tbank_missing() -> JobError {

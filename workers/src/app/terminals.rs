@@ -10,7 +10,7 @@ use flysk_queue::JobError;
 use flysk_queue::limits::{RateLimit, WaitOutcome};
 use flysk_store::platform::vendors;
 
-use crate::App;
+use super::App;
 use crate::acquiring::Acquiring;
 
 /// Retry delay while an operator repairs the key ring or the configuration.

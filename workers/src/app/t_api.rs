@@ -12,7 +12,7 @@ use flysk_queue::JobError;
 use flysk_queue::limits::{RateLimit, WaitOutcome};
 use flysk_store::platform::transfers::{self, TApiAccess};
 
-use crate::App;
+use super::App;
 
 /// Retry delay while an operator repairs the key ring, the token or the configuration.
 pub(crate) const CONFIG_RETRY_DELAY: Duration = Duration::from_mins(5);
@@ -42,7 +42,7 @@ impl TApiMethod {
 }
 
 /// HTTP options of the T-API. Reads the file of extra root certificates.
-pub(crate) fn t_api_http(config: &config::TApi) -> anyhow::Result<HttpOptions> {
+pub(super) fn t_api_http(config: &config::TApi) -> anyhow::Result<HttpOptions> {
     let extra_roots = config
         .extra_roots
         .as_ref()

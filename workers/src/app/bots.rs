@@ -64,7 +64,7 @@ impl Bots {
     }
 
     /// Reads an update. Without the bot, the job waits for a worker that has it configured.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         &self,
         messenger: Messenger,
         body: &[u8],
@@ -80,7 +80,7 @@ impl Bots {
 }
 
 /// The job waits for a worker that has the bot configured.
-pub(super) fn not_configured(messenger: Messenger) -> JobError {
+pub(crate) fn not_configured(messenger: Messenger) -> JobError {
     JobError::Wait {
         after: Duration::from_mins(1),
         reason: format!("the bot in {} is not configured in this worker", messenger.label()),
@@ -88,12 +88,12 @@ pub(super) fn not_configured(messenger: Messenger) -> JobError {
 }
 
 /// Limit of a bot's requests. Sources: Telegram Bot API FAQ; dev.max.ru, docs-api (both 30/s).
-pub(super) fn bot_rate(messenger: Messenger) -> RateLimit {
+pub(crate) fn bot_rate(messenger: Messenger) -> RateLimit {
     RateLimit::per_second(format!("{messenger}.bot"), 30)
 }
 
 /// Limit of messages into one dialogue. Sources: Telegram Bot API FAQ (1/s); dev.max.ru, POST /messages (2/s).
-pub(super) fn chat_rate(messenger: Messenger, chat_id: i64) -> RateLimit {
+pub(crate) fn chat_rate(messenger: Messenger, chat_id: i64) -> RateLimit {
     let permits = match messenger {
         Messenger::Telegram => 1,
         Messenger::Max => 2,
