@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::by::By;
 use super::record::{Act, record};
-use super::subscription::trace;
+use super::trace::trace;
 use super::transaction::transact;
 
 /// An invoice, and who acts on it.

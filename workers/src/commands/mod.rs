@@ -20,6 +20,7 @@ mod scheduler;
 mod subscription;
 mod subscription_end;
 mod token;
+mod trace;
 mod transaction;
 mod transfer;
 mod vendor;

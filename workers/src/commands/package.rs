@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::by::OptionalBy;
 use super::record::{Act, record};
-use super::subscription::trace;
+use super::trace::trace;
 use super::transaction::transact;
 use super::widget::find;
 

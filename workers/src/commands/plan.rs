@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::by::OptionalBy;
 use super::record::{Act, record};
-use super::subscription::trace;
+use super::trace::trace;
 use super::transaction::transact;
 use super::widget::find;
 

@@ -7,7 +7,6 @@ use clap::Args;
 use flysk_domain::TextEnum as _;
 use flysk_domain::id::AccountId;
 use flysk_domain::platform::subscriptions::CancelOutcome;
-use flysk_domain::trace::Trace;
 use flysk_queue::{Outbox, UnitOfWork};
 use flysk_services::audit_states::subscription_state;
 use flysk_services::subscriptions::{self as services, Actor, OperatorAct, settings_of};
@@ -20,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::by::By;
 use super::record::{Act, record};
+use super::trace::trace;
 use super::transaction::transact;
 use super::widget::find;
 
@@ -58,12 +58,6 @@ impl Owner {
         })?;
         Ok((widget, row))
     }
-}
-
-/// Correlation id of an operator's act.
-pub(super) fn trace(outbox: &Outbox) -> Trace {
-    let id = flysk_domain::id::EventId::generate(outbox.clock().as_ref());
-    Trace { correlation_id: format!("operator.{id}"), traceparent: None }
 }
 
 /// Record of an act on a subscription for the audit log; `row` is as it was before.

@@ -10,7 +10,8 @@ use flysk_workers::process::open_outbox;
 
 use super::by::By;
 use super::record::record;
-use super::subscription::{Owner, recorded, trace};
+use super::subscription::{Owner, recorded};
+use super::trace::trace;
 use super::transaction::transact;
 
 /// A subscription, and who ends it.

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::by::By;
 use super::record::{Act, record};
-use super::subscription::trace;
+use super::trace::trace;
 use super::transaction::transact;
 use super::vendor_transfers::{TApi, Terms};
 

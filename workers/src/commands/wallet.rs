@@ -15,7 +15,7 @@ use flysk_workers::process::open_outbox;
 use serde_json::json;
 
 use super::record::{Act, record};
-use super::subscription::trace;
+use super::trace::trace;
 use super::transaction::transact;
 use super::widget::find;
 

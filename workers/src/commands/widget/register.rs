@@ -16,7 +16,7 @@ use super::update::Settings;
 use super::{ClientSecret, find, open, state_of};
 use crate::commands::by::OptionalBy;
 use crate::commands::record::{Act, record};
-use crate::commands::subscription::trace;
+use crate::commands::trace::trace;
 use crate::commands::transaction::transact;
 
 /// The widget to register.

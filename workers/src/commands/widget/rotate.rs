@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{ClientSecret, find, open};
 use crate::commands::by::OptionalBy;
 use crate::commands::record::{Act, record};
-use crate::commands::subscription::trace;
+use crate::commands::trace::trace;
 use crate::commands::transaction::transact;
 
 /// Selects the secrets to replace.

@@ -28,7 +28,7 @@ use serde_json::Value;
 use super::{find, open, state_of};
 use crate::commands::by::OptionalBy;
 use crate::commands::record::{Act, record};
-use crate::commands::subscription::trace;
+use crate::commands::trace::trace;
 use crate::commands::transaction::transact;
 
 /// Maximum number of accounts printed before a widget begins to sell subscriptions.
