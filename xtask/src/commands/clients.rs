@@ -10,6 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::client_programs::{Venv, emptied, write_run};
 use super::{prepare, sdks, test};
 use crate::services::Database;
 use crate::test_summary::TestSummary;
@@ -59,39 +60,6 @@ pub(super) fn generate() -> Result<()> {
     sdks::install(&all, &node)
 }
 
-/// A virtual environment of Python.
-pub(super) struct Venv(PathBuf);
-
-impl Venv {
-    /// The environment in a directory, with these packages.
-    pub(super) fn install(directory: PathBuf, requirements: &Path) -> Result<Self> {
-        let python = PYTHON_VENV.find().context("Python 3 is not found any more")?;
-        let venv = Self(directory);
-        if !venv.program("pip").is_file() {
-            let mut make = Command::new(python);
-            process::check("python3 -m venv", make.args(["-m", "venv"]).arg(&venv.0))?;
-        }
-        let mut install = Command::new(venv.program("pip"));
-        install.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]);
-        process::check("pip install", install.arg(requirements))?;
-        Ok(venv)
-    }
-
-    /// A program of the environment.
-    pub(super) fn program(&self, name: &str) -> PathBuf {
-        self.0.join("bin").join(name)
-    }
-
-    /// The archive of OpenAPI Generator in its Python package.
-    fn archive(&self) -> Result<PathBuf> {
-        let mut ask = Command::new(self.program("python"));
-        ask.args(["-c", "import openapi_generator_cli as package; print(package.__path__[0])"]);
-        let output = ask.output().context("cannot start Python")?;
-        let folder = String::from_utf8(output.stdout)?;
-        Ok(PathBuf::from(folder.trim()).join("openapi-generator.jar"))
-    }
-}
-
 /// Programs that use a client, in the repository.
 fn sources(client: &str) -> PathBuf {
     workspace::root().join("tests").join("clients").join(client)
@@ -99,14 +67,6 @@ fn sources(client: &str) -> PathBuf {
 
 fn document() -> PathBuf {
     workspace::root().join("api").join("openapi.json")
-}
-
-/// Empties a directory.
-pub(super) fn emptied(directory: &Path) -> Result<()> {
-    if directory.exists() {
-        fs::remove_dir_all(directory).with_context(|| directory.display().to_string())?;
-    }
-    fs::create_dir_all(directory).with_context(|| directory.display().to_string())
 }
 
 fn python(to: &Path, venv: &Venv) -> Result<()> {
@@ -173,10 +133,4 @@ fn collect_java(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Writes the script that runs a client in its directory.
-pub(super) fn write_run(directory: &Path, command: &str) -> Result<()> {
-    let script = format!("cd '{}'\n{command}\n", directory.display());
-    fs::write(directory.join("run"), script).with_context(|| directory.display().to_string())
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod ci;
+mod client_programs;
 pub mod clients;
 pub mod demo;
 pub mod dev;

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::clients::{Venv, emptied, write_run};
+use super::client_programs::{Venv, emptied, write_run};
 use crate::tools::{self, Node, PYTHON};
 use crate::{process, workspace};
 

@@ -2,6 +2,7 @@
 
 mod ask;
 mod cache;
+mod cache_servers;
 mod choice;
 mod data_template;
 mod database_servers;
@@ -15,7 +16,8 @@ mod scratch;
 mod sentinel;
 mod server;
 
-pub use cache::{Cache, CacheServers, VARIABLE as CACHE_VARIABLE};
+pub use cache::{Cache, VARIABLE as CACHE_VARIABLE};
+pub use cache_servers::CacheServers;
 pub use choice::{Database, VARIABLE as DATABASE_VARIABLE};
 pub use database_servers::{DatabasePrograms, DatabaseServers};
 pub use galera::{Galera, GaleraCluster};
