@@ -18,6 +18,7 @@ pub mod exports;
 pub mod installs;
 pub mod invoice_payments;
 pub mod ledger_proof;
+mod live_payments;
 pub mod mail;
 pub mod pdf;
 pub mod prices;

@@ -6,7 +6,7 @@ use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
 use flysk_domain::platform::purchases::failure_ru;
 use flysk_domain::platform::subscriptions::{InvoiceKind, InvoiceState};
 use flysk_domain::russian::roubles;
-use flysk_services::subscriptions::RenewalOffer;
+use flysk_services::invoice_payments::RenewalOffer;
 use flysk_store::platform::invoice_payments::Attempt;
 use flysk_store::platform::subscriptions::Invoice;
 

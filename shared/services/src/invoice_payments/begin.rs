@@ -15,9 +15,8 @@ use flysk_store::platform::subscriptions::{self, ChargeBasis, Invoice, Seller, S
 use flysk_store::platform::{transfers, vendors};
 use flysk_store::{StoreError, StoreResult};
 
-use super::chargeable::is_chargeable_by;
 use super::receipt_facts::ReceiptFacts;
-use super::withdraw::{is_payable_form, withdraw_attempt};
+use crate::live_payments::{is_chargeable_by, is_payable_form, withdraw_attempt};
 use crate::subscriptions::{self as use_cases, Locked, NOT_SOLD_DELAY, leave_to_payer};
 
 /// While another attempt is open, a due charge looks again after this time.

@@ -3,24 +3,22 @@
 //! Lock order: the subscription, its invoice, the attempt. Consents and cards are locked under the subscription's lock, in any order.
 
 mod begin;
-mod chargeable;
+mod pay;
 mod receipt_facts;
 mod refund;
 mod removed_terminal;
 mod resolve_review;
 mod update;
-mod withdraw;
 
 pub use begin::{
     BegunCharge, FormOutcome, FormRequest, begin_charge, begin_charge_of, open_form, permit_charge,
     postpone_charge,
 };
-pub use chargeable::find_chargeable_card;
-pub(crate) use chargeable::{find_card_for, find_offer_for};
+pub use pay::{PayRequest, RenewalOffer, pay_invoice, renewal_offer};
 pub use receipt_facts::ReceiptFacts;
 pub use refund::{RefundOrder, RequestRefundError, refund_refused, request_refund};
 pub use removed_terminal::report_removed_terminal;
 pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};
 pub use update::{ApplyUpdateError, apply_to_attempt, apply_update, ignore_update, step_label};
-pub(crate) use withdraw::withdraw_form;
-pub use withdraw::{unlink_card, withdraw};
+
+pub use crate::live_payments::{find_chargeable_card, unlink_card, withdraw};

@@ -4,6 +4,7 @@ mod apply_payment_update;
 mod create;
 mod refund;
 mod resolve_review;
+mod transfer_terminal;
 
 pub use apply_payment_update::{
     ApplyPaymentUpdateError, PaymentContext, action_label, apply_payment_update, credit_transferred,
@@ -15,3 +16,4 @@ pub use create::{
 };
 pub use refund::{RefundError, RefundRequest, request_refund};
 pub use resolve_review::{ResolveReviewError, ResolvedReview, resolve_review};
+pub use transfer_terminal::TRANSFER_TERMINAL;

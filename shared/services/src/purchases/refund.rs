@@ -13,7 +13,7 @@ use flysk_store::platform::purchases::{self, NewRefund, Purchase, Refund};
 use flysk_jobs::platform::billing::RefundPayment;
 use flysk_queue::UnitOfWork;
 
-use crate::transfers::TRANSFER_TERMINAL;
+use super::transfer_terminal::TRANSFER_TERMINAL;
 
 /// Money to return for coins that are not spent.
 #[derive(Debug)]

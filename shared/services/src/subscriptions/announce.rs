@@ -11,10 +11,10 @@ use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::SubscriptionRow;
 
+use super::action_log::{Entry, SubscriptionAction};
 use super::letters::tell_payer;
-use super::save::{Entry, SubscriptionAction};
 use crate::events::{NewEvent, emit, emit_of};
-use crate::invoice_payments::find_chargeable_card;
+use crate::live_payments::find_chargeable_card;
 
 /// The event of an action; `None` for actions that another event reports, or that do not concern backends.
 const fn event_of(action: SubscriptionAction) -> Option<EventKind> {

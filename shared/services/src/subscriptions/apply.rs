@@ -11,10 +11,11 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::{StoreError, StoreResult};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction};
 use super::details::settings_of;
 use super::invoices::{Promise, void_open_invoice, write_invoice};
 use super::quotes::{QuoteRefusal, create_quote, price};
-use super::save::{Actor, Entry, SubscriptionAction, save};
+use super::save::save;
 use super::settle::{Replacement, clear_changed};
 
 /// The quote to apply.

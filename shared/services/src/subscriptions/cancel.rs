@@ -11,8 +11,9 @@ use flysk_store::StoreError;
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction};
 use super::invoices::{void, void_open_invoice};
-use super::save::{Actor, Entry, SubscriptionAction, save};
+use super::save::save;
 
 /// Why nothing is cancelled or restored.
 #[derive(Debug, thiserror::Error)]

@@ -8,9 +8,9 @@ use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, Consent, Invoice, SubscriptionRow};
 use serde_json::json;
 
-use crate::invoice_payments;
-
-use super::save::{Actor, Entry, SubscriptionAction, note, save};
+use super::action_log::{Actor, Entry, SubscriptionAction, note};
+use super::save::save;
+use crate::live_payments;
 
 /// Channel of the unlinking of a card that another one has replaced.
 const REPLACED: &str = "replaced";
@@ -66,7 +66,7 @@ pub async fn bind_card(
         let is_outdated = was_agreed_later(unit, row.id, former, card).await?;
         let replaced = if is_outdated { card } else { former };
         subscriptions::revoke_consents(unit, replaced, REPLACED_BY, clock.now()).await?;
-        invoice_payments::unlink_card(unit, clock, replaced, REPLACED_BY, REPLACED).await?;
+        live_payments::unlink_card(unit, clock, replaced, REPLACED_BY, REPLACED).await?;
         if is_outdated {
             return Ok(None);
         }
@@ -110,7 +110,7 @@ pub async fn unlink_card(
     let Some(card) = row.card_id else { return Ok(None) };
     let now = clock.now();
     subscriptions::revoke_consents(unit, card, &actor.to_string(), now).await?;
-    invoice_payments::unlink_card(unit, clock, card, &actor.to_string(), channel(actor)).await?;
+    live_payments::unlink_card(unit, clock, card, &actor.to_string(), channel(actor)).await?;
     subscriptions::set_card(unit, row.id, None, now).await?;
     if let Some(open) = subscriptions::find_open_invoice(unit, row.id).await? {
         subscriptions::set_charge_at(unit, open.id, None, now).await?;
@@ -136,7 +136,7 @@ pub async fn unlink_saved_card(
         return Ok(unlink_card(unit, clock, settings, row, actor).await?.is_some());
     }
     subscriptions::revoke_consents(unit, card, &actor.to_string(), clock.now()).await?;
-    invoice_payments::unlink_card(unit, clock, card, &actor.to_string(), channel(actor)).await
+    live_payments::unlink_card(unit, clock, card, &actor.to_string(), channel(actor)).await
 }
 
 /// The kind of the actor is the channel: the widget's pages, an operator's command, a letter, or the bank.

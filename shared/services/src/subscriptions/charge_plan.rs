@@ -7,10 +7,10 @@ use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, Invoice};
 
+use super::action_log::SubscriptionAction;
 use super::due::Context;
-use super::save::SubscriptionAction;
 use super::settle::spread_of;
-use crate::invoice_payments::find_offer_for;
+use crate::live_payments::find_offer_for;
 
 /// A charge as the schedule plans it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use flysk_store::platform::invoice_payments::{
 use flysk_store::{Conn, StoreResult};
 use serde_json::json;
 
+use super::action_log::{Entry, SubscriptionAction, note};
 use super::operators::{OperatorAct, OperatorError};
-use super::save::{Entry, SubscriptionAction, note};
 use super::settle::{lock, lock_both};
 
 /// A closing receipt whose job is lost gets another one after this time; longer than a job takes.

@@ -8,8 +8,8 @@ use flysk_store::platform::widgets::Widget;
 use flysk_store::{Conn, StoreResult};
 use serde_json::Value;
 
-use super::price_campaigns::price_announcement;
-use crate::invoice_payments::find_card_for;
+use super::announced_price::price_announcement;
+use crate::live_payments::find_card_for;
 
 /// A subscription with what belongs to it.
 #[derive(Debug, Clone)]

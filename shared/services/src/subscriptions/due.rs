@@ -13,11 +13,12 @@ use flysk_store::platform::widgets::{self, EventRules};
 use flysk_store::{Conn, StoreError, StoreResult};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction, note};
 use super::charge_plan::PlannedCharge;
 use super::details::settings_of;
 use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, write_invoice};
 use super::next_terms::upcoming_terms;
-use super::save::{Actor, Entry, SubscriptionAction, note, save};
+use super::save::save;
 
 /// A step or a charge of a subscription whose widget sells none at present is looked at again after this time. When the widget
 /// sells them again, [`super::begin_sale`] does not wait for it.

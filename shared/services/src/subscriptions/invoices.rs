@@ -16,9 +16,8 @@ use flysk_store::platform::subscriptions::{self, Invoice, NewInvoice, Subscripti
 use flysk_store::platform::vendors;
 use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
 
-use super::save::{Actor, Entry, SubscriptionAction, note};
-use crate::invoice_payments::withdraw;
-use crate::transfers::withdraw_waiting;
+use super::action_log::{Actor, Entry, SubscriptionAction, note};
+use crate::live_payments::{withdraw, withdraw_waiting};
 
 /// Why the invoice of a subscription is void that ended because it was not paid.
 pub(super) const ENDED_UNPAID: &str = "expired";

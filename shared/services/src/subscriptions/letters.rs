@@ -9,9 +9,9 @@ use flysk_queue::UnitOfWork;
 use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 
+use super::action_log::SubscriptionAction;
+use super::announced_price::price_announcement;
 use super::next_terms::upcoming_terms;
-use super::price_campaigns::price_announcement;
-use super::save::SubscriptionAction;
 use crate::mail::{SubscriptionMail, queue_subscription_mail};
 
 /// The letter about an action; `None` if there is none. `fell_due`: the period is over and the next one became unpaid.

@@ -3,7 +3,9 @@
 //! Every use case locks the subscription's row first, decides by `flysk_domain::platform::subscriptions`, and writes the
 //! new state with its next due time and an entry of the log.
 
+mod action_log;
 mod announce;
+mod announced_price;
 mod apply;
 mod cancel;
 mod cards;
@@ -14,8 +16,8 @@ mod due;
 mod invoices;
 mod letters;
 mod next_terms;
+mod offers;
 mod operators;
-mod pay;
 mod payment_lock;
 mod price_campaigns;
 mod quotes;
@@ -28,6 +30,8 @@ mod seats;
 mod settle;
 mod trial;
 
+pub use action_log::{Actor, SubscriptionAction};
+pub use announced_price::price_announcement;
 pub use apply::{ApplyError, ApplyOutcome, ApplyRequest, apply_quote};
 pub use cancel::{CancelError, cancel, discard_invoice, restore, withdraw_pending};
 pub use cards::{bind_card, record_consent, unlink_card, unlink_saved_card};
@@ -43,12 +47,11 @@ pub use next_terms::{ResolvedTerms, next_terms};
 pub use operators::{
     OperatorAct, OperatorError, clear_review, force_renewal, grant_bonus_days, mark_paid, void_invoice,
 };
-pub use pay::{PayRequest, RenewalOffer, pay_invoice, renewal_offer};
 pub use payment_lock::clear_payment_lock;
 pub(crate) use payment_lock::record_ended_attempt;
 pub use price_campaigns::{
-    CampaignError, CampaignPreview, NewCampaign, announce_price, preview_campaign, price_announcement,
-    start_campaign, stop_campaign,
+    CampaignError, CampaignPreview, NewCampaign, announce_price, preview_campaign, start_campaign,
+    stop_campaign,
 };
 pub use quotes::{QuoteRefusal, create_quote};
 pub use refunded_period::{end_refunded, is_refunded_whole};
@@ -57,7 +60,6 @@ pub(crate) use refunds::refundable;
 pub use refunds::suggested_refund;
 pub use reinstate::reinstate;
 pub use sale::{BegunSale, begin_sale};
-pub use save::{Actor, SubscriptionAction};
 pub use seats::{
     OccupiedSeat, free_blocked_seat, free_seat, list_occupied_seats, request_seat_check, take_seat,
 };

@@ -1,13 +1,12 @@
 //! Terms of the next period: the present ones, or those of a price campaign, with the changes that wait.
 
 use flysk_domain::id::PlanId;
-use flysk_domain::platform::subscriptions::{
-    NextTerms, PendingChange, PriceChange, Subscription, Terms, moscow_day,
-};
+use flysk_domain::platform::subscriptions::{NextTerms, PendingChange, Subscription, Terms};
 use flysk_store::platform::subscriptions::{self, AnnouncedPrice, HeldPlan, Plan, SubscriptionRow};
 use flysk_store::{Conn, StoreError, StoreResult};
 
-use super::quotes::pending_plan;
+use super::announced_price::price_change;
+use super::offers::pending_plan;
 
 /// Terms that the next period starts from, before the changes that wait.
 #[derive(Debug, Clone)]
@@ -61,11 +60,6 @@ pub(super) async fn renewal_base(conn: &mut Conn, row: &SubscriptionRow) -> Stor
 /// Whether the period that follows the paid one has the announced price.
 fn applies_to_next(subscription: &Subscription, announced: &AnnouncedPrice) -> bool {
     subscription.paid_until().is_some_and(|boundary| price_change(announced).applies_from(boundary))
-}
-
-/// When an announced price concerns its customer.
-pub(super) fn price_change(announced: &AnnouncedPrice) -> PriceChange {
-    PriceChange { effective_on: announced.effective_on, noticed_on: moscow_day(announced.notice.noticed_at) }
 }
 
 /// Terms of the next period with these changes; `None` before the first purchase.

@@ -12,9 +12,10 @@ use flysk_store::platform::invoice_payments::ReceiptState;
 use flysk_store::platform::subscriptions::{self, BonusGrant, Invoice, SubscriptionRow};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction, note};
 use super::due::Context;
 use super::invoices::{void, void_open_invoice};
-use super::save::{Actor, Entry, SubscriptionAction, note, save};
+use super::save::save;
 use super::settle::{SettleOutcome, Settlement, settle_invoice};
 
 /// Operator and reason of an act.

@@ -9,8 +9,8 @@ use flysk_store::StoreResult;
 use flysk_store::platform::invoice_payments::{self as attempts, Attempt};
 use serde_json::json;
 
+use super::action_log::{Entry, SubscriptionAction, note};
 use super::operators::{OperatorAct, OperatorError};
-use super::save::{Entry, SubscriptionAction, note};
 use super::settle::{FailedCharge, Locked, lock, record_failed_locked};
 
 /// Code of an attempt that an operator ended.

@@ -10,15 +10,15 @@ use flysk_domain::id::{PriceCampaignId, SubscriptionId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::{CampaignRefusal, PriceChange, check_campaign_day, moscow_day};
 use flysk_queue::UnitOfWork;
-use flysk_store::platform::subscriptions::{self, Plan, PriceCampaign, PriceNotice, SubscriptionRow};
+use flysk_store::platform::subscriptions::{self, Plan, PriceCampaign, PriceNotice};
 use flysk_store::platform::widgets;
 use flysk_store::{Conn, StoreError, StoreResult};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction};
 use super::details::settings_of;
-use super::next_terms::price_change;
 use super::operators::OperatorAct;
-use super::save::{Actor, Entry, SubscriptionAction, save};
+use super::save::save;
 
 /// A campaign to start.
 #[derive(Debug, Clone, Copy)]
@@ -175,18 +175,4 @@ pub async fn announce_price(
     }));
     save(unit, clock, &settings_of(&widget), &row, &row.subscription, entry).await?;
     Ok(true)
-}
-
-/// The new price of which a customer was notified and that is still ahead, with the first day of the first period that has it,
-/// counted again from where the subscription stands now.
-pub async fn price_announcement(
-    conn: &mut Conn,
-    row: &SubscriptionRow,
-) -> StoreResult<Option<(PriceNotice, NaiveDate)>> {
-    let Some(terms) = row.subscription.terms else { return Ok(None) };
-    let announced = subscriptions::find_announced_price(conn, row.id, terms.plan).await?;
-    Ok(announced.and_then(|announced| {
-        let on = price_change(&announced).first_boundary(&row.subscription)?;
-        Some((announced.notice, on))
-    }))
 }

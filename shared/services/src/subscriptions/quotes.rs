@@ -4,16 +4,17 @@ use std::borrow::Cow;
 
 use chrono::{NaiveDate, TimeDelta};
 use flysk_domain::Clock;
-use flysk_domain::id::{PlanId, QuoteId};
+use flysk_domain::id::QuoteId;
 use flysk_domain::platform::subscriptions::{
-    Change, PendingChange, PlanVersion, Quote, QuoteError, day_start, moscow_day, quote,
+    Change, PlanVersion, Quote, QuoteError, day_start, moscow_day, quote,
 };
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{self, NewQuote, Plan, StoredQuote, SubscriptionRow};
 use flysk_store::{Conn, StoreError};
 
+use super::action_log::Actor;
 use super::next_terms::renewal_base;
-use super::save::Actor;
+use super::offers::{on_offer, pending_plan};
 
 /// Number of quotes of a subscription that can be applied at the same time; further ones replace the oldest.
 const MAX_UNAPPLIED_QUOTES: u32 = 200;
@@ -99,24 +100,4 @@ pub(super) async fn price(
     let own: Option<PlanVersion<'_>> = own.as_ref().map(|plan| (plan.id, &plan.terms));
     let wanted: Option<PlanVersion<'_>> = wanted.as_ref().map(|plan| (plan.id, &plan.terms));
     Ok(quote(&subscription, change, own, wanted, &pending, today)?)
-}
-
-/// A version of a plan that the subscription's widget offers.
-async fn on_offer(conn: &mut Conn, row: &SubscriptionRow, plan: PlanId) -> Result<Option<Plan>, StoreError> {
-    let found = subscriptions::find_plan(conn, plan).await?;
-    Ok(found.filter(|plan| plan.active && plan.widget_id == row.widget_id))
-}
-
-/// The version of the pending change of the plan, if it is still on offer.
-pub(super) async fn pending_plan(
-    conn: &mut Conn,
-    row: &SubscriptionRow,
-    pending: &[PendingChange],
-) -> Result<Option<Plan>, StoreError> {
-    for change in pending {
-        if let PendingChange::Plan(plan) = change {
-            return on_offer(conn, row, *plan).await;
-        }
-    }
-    Ok(None)
 }

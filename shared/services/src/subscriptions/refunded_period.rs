@@ -11,9 +11,10 @@ use flysk_store::platform::invoice_payments as attempts;
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction};
 use super::invoices::void_open_invoice;
 use super::operators::{OperatorAct, OperatorError};
-use super::save::{Actor, Entry, SubscriptionAction, save};
+use super::save::save;
 use super::settle::Locked;
 
 /// Whether all money of an invoice is refunded or being refunded.

@@ -5,10 +5,11 @@ use flysk_domain::platform::subscriptions::{SubscriptionSettings, moscow_day};
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{Invoice, SubscriptionRow};
 
+use super::action_log::{Entry, SubscriptionAction};
 use super::due::Context;
 use super::invoices::void_open_invoice;
 use super::operators::{OperatorAct, OperatorError};
-use super::save::{Entry, SubscriptionAction, save};
+use super::save::save;
 
 /// Reinstates an ended subscription: the invoice of the period that follows its last one is open, and waits for its
 /// payment. Nothing is charged by this; a card that is still linked is charged by [`super::force_renewal`].

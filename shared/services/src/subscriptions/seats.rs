@@ -16,8 +16,8 @@ use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::{Conn, StoreResult};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction, note};
 use super::next_terms::upcoming_terms;
-use super::save::{Actor, Entry, SubscriptionAction, note};
 
 /// Delay of a check for blocked users, which is also the shortest time between two of a subscription.
 const SEAT_CHECK_DELAY: TimeDelta = TimeDelta::minutes(10);

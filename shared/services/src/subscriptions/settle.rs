@@ -17,11 +17,11 @@ use flysk_store::platform::subscriptions::{
 use flysk_store::{StoreError, StoreResult};
 use serde_json::json;
 
+use super::action_log::{Actor, Entry, SubscriptionAction, note};
 use super::details::settings_of_sale;
 use super::invoices::void_open_invoice;
-use super::save::{Actor, Entry, SubscriptionAction, note, save};
-use crate::invoice_payments::withdraw;
-use crate::transfers::{TRANSFER_MEANS, withdraw_waiting};
+use super::save::save;
+use crate::live_payments::{TRANSFER_MEANS, withdraw, withdraw_waiting};
 
 /// A payment that took the invoice's total.
 #[derive(Debug, Clone, Copy)]

@@ -13,8 +13,8 @@ use flysk_store::platform::subscriptions::{self, NewSubscription, SubscriptionRo
 use flysk_store::platform::widgets::Widget;
 use flysk_store::{Conn, StoreError, StoreResult, repeat_contended};
 
+use super::action_log::{Actor, Entry, SubscriptionAction, note};
 use super::details::settings_of;
-use super::save::{Actor, Entry, SubscriptionAction, note};
 
 /// Installs that get their subscription in one transaction.
 const TRIALS_PER_TRANSACTION: u32 = 100;

@@ -1,55 +1,16 @@
 //! The end of invoices that were not paid.
 
 use chrono::Days;
-use flysk_domain::Clock;
 use flysk_domain::id::TransferInvoiceId;
-use flysk_domain::money::Kopecks;
 use flysk_domain::platform::subscriptions::moscow_day;
-use flysk_domain::platform::transfers::{
-    BalanceCause, DAYS_IN_TRANSIT, PaymentSubject, TransferInvoiceState, is_past_due,
-};
+use flysk_domain::platform::transfers::{DAYS_IN_TRANSIT, TransferInvoiceState, is_past_due};
 use flysk_domain::trace::Trace;
 use flysk_queue::{Outbox, UnitOfWork};
-use flysk_store::platform::purchases;
-use flysk_store::platform::transfers::{self, BalanceOwner, TransferInvoice};
+use flysk_store::platform::transfers;
 use flysk_store::{StoreError, StoreResult, repeat_contended};
 
 use super::{TransferContext, TransferError};
-
-/// Why an invoice ended whose due day has passed.
-pub(super) const EXPIRED: &str = "expired";
-/// Code of a purchase whose invoice expired; buyers read that the time to pay has run out.
-const EXPIRED_PURCHASE: &str = "link_expired";
-
-/// Ends an invoice that the caller has locked. What arrived of it, and what it had taken of the firm's balance, is in the
-/// balance then. A purchase that it was to pay fails.
-pub(super) async fn end_invoice(
-    unit: &mut UnitOfWork,
-    clock: &dyn Clock,
-    invoice: &TransferInvoice,
-    state: TransferInvoiceState,
-    reason: &str,
-) -> StoreResult<()> {
-    let now = clock.now();
-    // An invoice that had ended before has given its part of the balance back.
-    let reserved = if invoice.state.is_open() { invoice.from_balance } else { Kopecks::ZERO };
-    let released = Kopecks(invoice.paid.0 + reserved.0);
-    let ended = (invoice.id, invoice.state, invoice.paid);
-    transfers::mark_transfer_ended(unit, ended, (state, reason), now).await?;
-    if released.is_positive() {
-        let owner =
-            BalanceOwner { vendor: invoice.vendor_id, install: invoice.install_id, inn: invoice.payer.inn };
-        let key = format!("{}:{reason}", invoice.id);
-        transfers::change_balance(unit, owner, released, (BalanceCause::Released, key.as_str()), now).await?;
-    }
-    if let PaymentSubject::Purchase(id) = invoice.subject
-        && reason != "replaced"
-    {
-        purchases::mark_failed(unit, id, EXPIRED_PURCHASE, now).await?;
-    }
-    metrics::counter!("flysk_transfer_invoices_ended_total", "reason" => reason.to_owned()).increment(1);
-    Ok(())
-}
+use crate::live_payments::{EXPIRED, end_invoice};
 
 /// Withdraws an invoice that waits for money, for the customer or an operator. `false` if it does not wait.
 ///

@@ -26,13 +26,11 @@ pub use decide::{
 };
 pub use expire::{expire_transfer_invoices, withdraw_transfer_invoice};
 pub use letters::queue_letters_of_last_days;
-pub(crate) use one_payment::withdraw_waiting;
 pub use one_payment::{PayByTransfer, pay_by_transfer};
-pub use order_coins::{CoinOrder, TRANSFER_TERMINAL, find_repeated_coin_order, order_coins_by_transfer};
+pub use order_coins::{CoinOrder, find_repeated_coin_order, order_coins_by_transfer};
 pub use receive::{MatchOutcome, match_operation};
 pub use request::{NewTransferInvoice, RequestOutcome, RequestRefusal, request_transfer_invoice};
 pub use returned::{ReturnBalanceError, ReturnedBalance, record_returned_balance};
-pub(crate) use settle::TRANSFER_MEANS;
 pub use statement::{ReadOperation, store_operation};
 
 use flysk_crypto::{Keyring, KeyringError};
@@ -40,6 +38,7 @@ use flysk_domain::Clock;
 use flysk_store::{Contention, StoreError};
 
 use crate::purchases::ApplyPaymentUpdateError;
+pub use crate::purchases::TRANSFER_TERMINAL;
 
 /// Encryption and time, which every step needs.
 #[derive(Debug, Clone, Copy)]

@@ -4,19 +4,14 @@
 //! Who asks for a transfer invoice withdraws a form that nobody has paid yet; who opens a form withdraws the transfer invoice, and
 //! what arrived of it is in the firm's balance. Automatic charges wait while a transfer invoice does.
 
-use flysk_domain::Clock;
-use flysk_domain::platform::subscriptions::moscow_day;
-use flysk_domain::platform::transfers::{PaymentSubject, TransferInvoiceState, is_past_due};
+use flysk_domain::platform::transfers::PaymentSubject;
 use flysk_queue::UnitOfWork;
-use flysk_store::StoreResult;
 use flysk_store::platform::invoice_payments as attempts;
 use flysk_store::platform::subscriptions;
-use flysk_store::platform::transfers;
 
-use super::expire::{EXPIRED, end_invoice};
 use super::request::{NewTransferInvoice, RequestOutcome, request_transfer_invoice};
 use super::{TransferContext, TransferError};
-use crate::invoice_payments::withdraw_form;
+use crate::live_payments::withdraw_form;
 
 /// Outcome of a customer's request for a transfer invoice.
 #[derive(Debug)]
@@ -48,27 +43,4 @@ pub async fn pay_by_transfer(
         }
     }
     request_transfer_invoice(unit, context, new).await.map(PayByTransfer::Answered)
-}
-
-/// Ends the transfer invoice that waits for a subject, because the subject is paid otherwise or is void: at once, so that the
-/// firm's balance has what had arrived of it when the next invoice is asked for. `false` if none waits. The caller has locked
-/// the subject.
-pub(crate) async fn withdraw_waiting(
-    unit: &mut UnitOfWork,
-    clock: &dyn Clock,
-    subject: PaymentSubject,
-    reason: &str,
-) -> StoreResult<bool> {
-    let Some(found) = transfers::find_open_transfer_invoice(unit, subject).await? else { return Ok(false) };
-    let waiting = transfers::lock_transfer_invoice(unit, found.id).await?;
-    if !waiting.state.is_open() {
-        return Ok(false);
-    }
-    let (state, reason) = if is_past_due(waiting.due_on, moscow_day(clock.now())) {
-        (TransferInvoiceState::Expired, EXPIRED)
-    } else {
-        (TransferInvoiceState::Void, reason)
-    };
-    end_invoice(unit, clock, &waiting, state, reason).await?;
-    Ok(true)
 }

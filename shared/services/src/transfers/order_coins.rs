@@ -10,10 +10,9 @@ use flysk_store::platform::transfers;
 use flysk_store::{Conn, StoreError, StoreResult};
 
 use super::{TransferContext, TransferError};
-use crate::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem, replayed_or_key_reused};
-
-/// Stands for the terminal of purchases that are paid by transfer; no terminal of the bank has this key.
-pub const TRANSFER_TERMINAL: &str = "transfer";
+use crate::purchases::{
+    CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem, TRANSFER_TERMINAL, replayed_or_key_reused,
+};
 
 /// Coins that a firm wants to pay by transfer.
 #[derive(Debug, Clone, Copy)]

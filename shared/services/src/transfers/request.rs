@@ -18,11 +18,11 @@ use flysk_store::platform::{purchases, vendors};
 use flysk_store::{StoreError, StoreResult};
 
 use super::cover::cover_from_balance;
-use super::expire::end_invoice;
 use super::letters::queue_letter;
-use super::order_coins::TRANSFER_TERMINAL;
 use super::settle::settle_transfer;
 use super::{TransferContext, TransferError};
+use crate::live_payments::end_invoice;
+use crate::purchases::TRANSFER_TERMINAL;
 use crate::subscriptions::{self, Actor};
 
 /// Maximum length of a title, in characters.

@@ -7,15 +7,11 @@ use flysk_queue::UnitOfWork;
 use flysk_store::platform::transfers::{self, TransferInvoice};
 
 use super::act::plan_act;
-use super::expire::end_invoice;
 use super::letters::queue_letter;
-use super::one_payment::withdraw_waiting;
 use super::{TransferContext, TransferError};
+use crate::live_payments::{TRANSFER_MEANS, end_invoice, withdraw_waiting};
 use crate::purchases::{PaymentContext, credit_transferred};
 use crate::subscriptions::{Actor, SettleOutcome, Settlement, settle_invoice};
-
-/// Means of payment, as invoices of subscriptions record it.
-pub(crate) const TRANSFER_MEANS: &str = "transfer";
 
 /// Grants what an invoice pays, at the price and the VAT of the invoice. `false` if it cannot be granted any more: then all of the
 /// invoice's money is in the firm's balance.

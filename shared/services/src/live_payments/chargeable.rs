@@ -9,7 +9,7 @@ use flysk_store::{Conn, StoreResult};
 
 /// The card for renewals of a subscription, if the seller of the next period can charge it today: the one of its open invoice, or
 /// of the widget. `None`: there is none, it was saved at another terminal, or the account has uninstalled the widget. Locks nothing:
-/// a charge decides by [`super::begin_charge`].
+/// a charge decides by [`crate::invoice_payments::begin_charge`].
 ///
 /// # Errors
 ///
@@ -54,7 +54,7 @@ async fn find_offer(conn: &mut Conn, id: CardId, seller: CardSeller) -> StoreRes
 
 /// Whether the seller can charge a card that is linked: it was saved at the seller's terminal, and its account has not uninstalled the
 /// widget. It was saved at another terminal if the widget was moved since, or the seller has got a terminal of its own.
-pub(super) fn is_chargeable_by(
+pub(crate) fn is_chargeable_by(
     sellers_terminal: Option<&str>,
     terminal_key: &str,
     is_at_vendors_terminal: bool,

@@ -30,13 +30,14 @@ pub(crate) async fn withdraw_form(
 }
 
 /// Whether a payer may still use the attempt's form. A form that is withdrawn is being cancelled.
-pub(super) fn is_payable_form(attempt: &Attempt) -> bool {
+pub(crate) fn is_payable_form(attempt: &Attempt) -> bool {
     attempt.kind == AttemptKind::Form
         && matches!(attempt.state, AttemptState::Opening | AttemptState::Open)
         && !attempt.is_withdrawn
 }
 
-pub(super) async fn withdraw_attempt(unit: &mut UnitOfWork, attempt: &Attempt) -> StoreResult<()> {
+/// Withdraws an attempt, and has a job cancel it at the bank.
+pub(crate) async fn withdraw_attempt(unit: &mut UnitOfWork, attempt: &Attempt) -> StoreResult<()> {
     let now = unit.now();
     store::mark_withdrawn(unit, attempt.id, now).await?;
     unit.enqueue(&QueryInvoicePayment { attempt_id: attempt.id }).await?;

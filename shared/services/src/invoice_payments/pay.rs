@@ -13,10 +13,9 @@ use flysk_store::platform::subscriptions::{self, Invoice};
 use flysk_store::platform::vendors::Vendor;
 use secrecy::ExposeSecret as _;
 
-use super::cards::record_consent;
-use super::invoices::set_contact;
-use crate::invoice_payments::{FormOutcome, FormRequest, open_form, withdraw_form};
-use crate::transfers::withdraw_waiting;
+use super::begin::{FormOutcome, FormRequest, open_form};
+use crate::live_payments::{withdraw_form, withdraw_waiting};
+use crate::subscriptions::{record_consent, set_contact};
 
 /// Version of the offer's wording. A consent keeps version and text.
 const OFFER_VERSION: &str = "2026-12-01";
