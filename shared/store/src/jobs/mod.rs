@@ -30,8 +30,8 @@ pub use claim::{
 pub use depth::{Depth, Slice, count_slice};
 pub use group::{Claim, claim_many, complete_many};
 pub use operate::{
-    JobRow, cancel, cancel_unstarted, cancel_unstarted_by_key, cancel_waiting, expedite, find, list,
-    list_by_correlation, prune, replace, replay, reschedule,
+    JobRow, cancel, cancel_queued, cancel_unstarted, cancel_unstarted_by_key, cancel_waiting, expedite, find,
+    list, list_by_correlation, prune, replace, replay, reschedule,
 };
 pub use relay::{
     DueJob, WaitingJob, defer_push, list_by_tenant, list_by_tenant_after, list_by_tenant_from, list_deferred,

@@ -244,7 +244,18 @@ pub async fn cancel_waiting(
     search.push(" AND waiting_key");
     push_in(&mut search, dedup_keys.iter().cloned());
     let waiting: Vec<IdRow> = search.build_query_as().fetch_all(&mut *conn).await?;
-    if waiting.is_empty() {
+    let waiting: Vec<JobId> = waiting.into_iter().map(|row| row.id).collect();
+    cancel_queued(conn, &waiting, reason, now).await
+}
+
+/// Cancels those of these jobs that wait, which the caller has found without locks; returns how many.
+pub async fn cancel_queued(
+    conn: &mut Conn,
+    ids: &[JobId],
+    reason: &str,
+    now: DateTime<Utc>,
+) -> StoreResult<u64> {
+    if ids.is_empty() {
         return Ok(0);
     }
     let mut update = sqlx::QueryBuilder::new(
@@ -254,7 +265,7 @@ pub async fn cancel_waiting(
     update.push(", last_error = ").push_bind(reason.to_owned());
     // One that was claimed meanwhile runs.
     update.push(" WHERE state = 'queued' AND id");
-    push_in(&mut update, waiting.iter().map(|row| row.id.to_string()));
+    push_in(&mut update, ids.iter().map(ToString::to_string));
     Ok(update.build().execute(conn).await?.rows_affected())
 }
 

@@ -21,7 +21,7 @@ use super::harness::{GOOD_CARD, TestSubscriber};
 /// Transactions of a charge: the intent, that `Charge` is about to be sent, and its result.
 const CHARGE_TRANSACTIONS: usize = 3;
 /// Statements of a charge that succeeds and of which the bank told before it answered, without the claim of its job.
-const MAX_CHARGE_STATEMENTS: usize = 32;
+const MAX_CHARGE_STATEMENTS: usize = 31;
 /// Statements of a notification about a renewal that is paid, without the claim of its job.
 const MAX_NOTIFICATION_STATEMENTS: usize = 3;
 /// Statements of the reminder of a charge, with its letter and its event, without the claim of its job.

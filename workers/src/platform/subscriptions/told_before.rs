@@ -11,7 +11,7 @@ use flysk_queue::{Job as _, JobError, UnitOfWork};
 use flysk_services::invoice_payments::{ignore_update, step_label};
 use flysk_store::jobs;
 use flysk_store::platform::invoice_payments::Attempt;
-use flysk_store::platform::purchases::{self, NotificationState};
+use flysk_store::platform::purchases::{self, NewNotification, NotificationState};
 
 use crate::App;
 use crate::platform::notifications::open_notification;
@@ -36,23 +36,23 @@ pub(super) async fn settle_told_before(
         since_charge: None,
     };
     let order = attempt.id.to_string();
-    let stored = purchases::list_new_notifications(unit, &attempt.terminal_key, &order).await?;
+    let job = ApplyTbankNotification::KIND;
+    let stored = purchases::list_new_notifications(unit, &attempt.terminal_key, &order, job).await?;
     let says_the_same = |body: &Notification| match body {
         Notification::Payment(told) => ignore_update(paid, &told.update).is_some(),
         _ => false,
     };
     // One that cannot be read is reported by its job.
-    let same = stored.iter().filter(|row| open_notification(app, row).is_ok_and(|body| says_the_same(&body)));
-    let same: Vec<_> = same.map(|row| row.id).collect();
+    let is_same =
+        |one: &NewNotification| open_notification(app, &one.row).is_ok_and(|body| says_the_same(&body));
+    let same: Vec<_> = stored.into_iter().filter(is_same).collect();
     if same.is_empty() {
         return Ok(());
     }
     let (now, note) = (unit.now(), step_label(PaymentStep::Ignore));
-    purchases::mark_notifications(unit, &same, NotificationState::Applied, note, now).await?;
-    let keys: Vec<_> = same
-        .into_iter()
-        .filter_map(|id| ApplyTbankNotification { notification_id: id }.dedup_key())
-        .collect();
-    jobs::cancel_waiting(unit, &[ApplyTbankNotification::KIND], &keys, ANSWERED, now).await?;
+    let ids: Vec<_> = same.iter().map(|one| one.row.id).collect();
+    purchases::mark_notifications(unit, &ids, NotificationState::Applied, note, now).await?;
+    let waiting: Vec<_> = same.iter().filter_map(|one| one.waiting_job).collect();
+    jobs::cancel_queued(unit, &waiting, ANSWERED, now).await?;
     Ok(())
 }

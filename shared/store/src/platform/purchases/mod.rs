@@ -13,8 +13,8 @@ mod write;
 
 pub use discrepancies::{DiscrepancyRow, insert_discrepancy, is_known_discrepancy, list_discrepancies};
 pub use notifications::{
-    NotificationRow, NotificationState, PaidAttempt, find_notification_of_paid, insert_notification,
-    list_new_notifications, list_unapplied_notifications, mark_notifications,
+    NewNotification, NotificationRow, NotificationState, PaidAttempt, find_notification_of_paid,
+    insert_notification, list_new_notifications, list_unapplied_notifications, mark_notifications,
 };
 pub use packages::{
     Package, find_package, list_all_packages, list_packages_by_ids, list_packages_on_offer, package_for_sum,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use flysk_domain::TextEnum as _;
 use flysk_domain::UnknownText;
-use flysk_domain::id::NotificationId;
+use flysk_domain::id::{JobId, NotificationId};
 use flysk_domain::money::Kopecks;
 use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState, PaymentSnapshot};
 use flysk_domain::platform::purchases::NotificationKey;
@@ -180,21 +180,47 @@ pub async fn find_notification_of_paid(
     Ok(Some((found.row.try_into()?, paid)))
 }
 
-/// Lists the new notifications about an order, oldest first.
+/// A notification that is new, and its job.
+#[derive(Debug, Clone)]
+pub struct NewNotification {
+    /// The notification.
+    pub row: NotificationRow,
+    /// The job of the asked kind that waits with its id as dedup key.
+    pub waiting_job: Option<JobId>,
+}
+
+#[derive(sqlx::FromRow)]
+struct RowWithJob {
+    #[sqlx(flatten)]
+    row: Row,
+    waiting_job: Option<String>,
+}
+
+/// Lists the notifications about an order that are new, each with its job of the kind `job` that waits, oldest first. Locks nothing.
 pub async fn list_new_notifications(
     conn: &mut Conn,
     terminal_key: &str,
     order_id: &str,
-) -> StoreResult<Vec<NotificationRow>> {
-    let rows: Vec<Row> = sqlx::query_as(sql!(
-        SELECT,
-        " terminal_key = ? AND order_id = ? AND state = 'new' ORDER BY received_at, id"
+    job: &str,
+) -> StoreResult<Vec<NewNotification>> {
+    let rows: Vec<RowWithJob> = sqlx::query_as(sql!(
+        "SELECT ",
+        COLUMNS,
+        ", (SELECT j.id FROM jobs j FORCE INDEX (jobs_waiting_key)
+            WHERE j.kind = ? AND j.waiting_key = n.id) AS waiting_job
+         FROM tbank_notifications n
+         WHERE n.terminal_key = ? AND n.order_id = ? AND n.state = 'new' ORDER BY n.received_at, n.id"
     ))
+    .bind(job)
     .bind(terminal_key)
     .bind(order_id)
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+    let decoded = rows.into_iter().map(|RowWithJob { row, waiting_job }| {
+        let waiting_job = waiting_job.as_deref().map(|id| super::decode_text("job id", id)).transpose()?;
+        Ok(NewNotification { row: row.try_into()?, waiting_job })
+    });
+    decoded.collect()
 }
 
 /// Sets the processing state of notifications that are new; returns how many were. The index is named: few notifications are new, so a
