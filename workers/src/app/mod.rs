@@ -1,6 +1,7 @@
 //! Shared state of job handlers.
 
 pub mod bots;
+pub(crate) mod deliveries;
 pub mod flysense;
 mod mailer;
 mod storage;
@@ -22,6 +23,7 @@ use flysk_queue::limits::RateLimiter;
 use flysk_queue::{EphemeralQueue, JobError, Outbox};
 use flysk_tokens::Vault;
 
+use self::deliveries::Deliveries;
 use self::flysense::FlySense;
 use self::mailer::mailer;
 use self::storage::open_storage;
@@ -29,7 +31,6 @@ use self::t_api::t_api_http;
 use self::terminals::VendorTerminals;
 use crate::acquiring::Acquiring;
 use crate::config::Config;
-use crate::platform::lifecycle::Deliveries;
 
 /// Stores, clients and limits that handlers share.
 #[derive(Debug)]

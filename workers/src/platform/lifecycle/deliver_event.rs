@@ -3,7 +3,7 @@
 //! Harmless when run twice: the event keeps its id and body, so a backend can detect a duplicate.
 //!
 //! An attempt is counted and logged with its result in one transaction, that of an ordinary delivery together with others
-//! ([`super::deliveries`]). If the worker dies, the job has counted the
+//! ([`crate::app::deliveries`]). If the worker dies, the job has counted the
 //! attempt, so an event that kills its worker is not retried forever, and the rescuer of the job logs the attempt.
 //!
 //! Events of an install are sent one after another: an event is sent only if every earlier one has left the state
@@ -29,11 +29,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::credentials::EventCredentials;
-use super::deliveries::EndedDelivery;
-use super::endpoint::Endpoint;
-use super::preparation::{PreparedDelivery, Step};
 use super::request::{EventBody, headers};
 use crate::App;
+use crate::app::deliveries::EndedDelivery;
+use crate::app::deliveries::endpoint::Endpoint;
+use crate::app::deliveries::preparation::{PreparedDelivery, Step};
 
 /// Error of an attempt whose worker stopped.
 const INTERRUPTED: &str =

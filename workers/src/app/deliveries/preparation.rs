@@ -15,8 +15,8 @@ use flysk_store::platform::endpoints;
 use flysk_store::platform::event_backends::{self, EventBackend, QueuedEvent};
 use flysk_store::platform::events::{Event, EventState};
 
-use super::deliveries::{MAX_GROUP_LEN, pause_after};
 use super::endpoint::Endpoint;
+use super::pace::{MAX_GROUP_LEN, pause_after};
 use super::permits::{HeldPermit, PermitReleases};
 
 /// Number of waiting events from which on the delay until the next check does not grow any more.
@@ -24,23 +24,23 @@ const MAX_RECHECK_POSITIONS: u32 = 60;
 
 /// A delivery whose job has begun.
 #[derive(Debug)]
-pub(super) struct BegunDelivery {
-    pub(super) event: EventId,
+pub(crate) struct BegunDelivery {
+    pub(crate) event: EventId,
     /// Holds the permit.
-    pub(super) job: JobId,
+    pub(crate) job: JobId,
 }
 
 /// An event with what its delivery needs.
 #[derive(Debug)]
-pub(super) struct PreparedDelivery {
-    pub(super) event: Event,
-    pub(super) backend: EventBackend,
-    pub(super) step: Step,
+pub(crate) struct PreparedDelivery {
+    pub(crate) event: Event,
+    pub(crate) backend: EventBackend,
+    pub(crate) step: Step,
 }
 
 /// What the job of a delivery does next.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing: it ends with this result.
     End(JobResult),
     /// The backend has no URL for this kind of event.
@@ -61,7 +61,7 @@ type Breakers = HashMap<endpoints::Endpoint, Breaker>;
 
 /// Prepares groups of deliveries. A group begins after the jobs of its deliveries have begun, so what it reads is not older than what
 /// each of them would read.
-pub(super) struct Preparations {
+pub(crate) struct Preparations {
     outbox: Outbox,
     limits: RateLimiter,
     releases: PermitReleases,
@@ -114,7 +114,7 @@ impl CommitGroup for Preparations {
 }
 
 impl Preparations {
-    pub(super) fn new(outbox: &Outbox, limits: &RateLimiter) -> Self {
+    pub(crate) fn new(outbox: &Outbox, limits: &RateLimiter) -> Self {
         let releases = PermitReleases::new(limits.clone());
         Self { outbox: outbox.clone(), limits: limits.clone(), releases }
     }

@@ -15,21 +15,21 @@ const GROUP_PAUSE: Duration = Duration::from_millis(1);
 
 /// Releases of permits of this process. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct PermitReleases(GroupCommit<Releases>);
+pub(crate) struct PermitReleases(GroupCommit<Releases>);
 
 impl PermitReleases {
-    pub(super) fn new(limits: RateLimiter) -> Self {
+    pub(crate) fn new(limits: RateLimiter) -> Self {
         Self(GroupCommit::new(Releases { limits }))
     }
 
     /// A permit that has been granted to this holder.
-    pub(super) fn hold(&self, granted: LimitHolder) -> HeldPermit {
+    pub(crate) fn hold(&self, granted: LimitHolder) -> HeldPermit {
         HeldPermit { held: Some(granted), releases: self.clone() }
     }
 }
 
 /// A granted permit. Dropping it releases it, too, after a moment.
-pub(super) struct HeldPermit {
+pub(crate) struct HeldPermit {
     held: Option<LimitHolder>,
     releases: PermitReleases,
 }
@@ -42,7 +42,7 @@ impl fmt::Debug for HeldPermit {
 
 impl HeldPermit {
     /// Releases the permit. If that fails, it expires.
-    pub(super) async fn release(mut self) {
+    pub(crate) async fn release(mut self) {
         let Some(held) = self.held.take() else { return };
         if let Err(error) = self.releases.0.submit((), held).await {
             tracing::debug!(error = %error, "failed to release a permit");

@@ -30,18 +30,18 @@ const BUSY_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MAX_RETRY_SPREAD: TimeDelta = TimeDelta::minutes(5);
 
 #[derive(Debug, Clone)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     /// Key in the table.
-    pub(super) row: endpoints::Endpoint,
+    pub(crate) row: endpoints::Endpoint,
     /// Circuit breaker before the delivery.
-    pub(super) breaker: Breaker,
+    pub(crate) breaker: Breaker,
     /// Where events are posted.
-    pub(super) url: String,
+    pub(crate) url: String,
 }
 
 impl Endpoint {
     /// The endpoint at `url`. Those that have failed are in `failing`.
-    pub(super) fn new(
+    pub(crate) fn new(
         widget_id: WidgetId,
         url: &str,
         failing: &HashMap<endpoints::Endpoint, Breaker>,
@@ -53,7 +53,7 @@ impl Endpoint {
     }
 
     /// Snoozes the delivery while the circuit breaker of the address is open.
-    pub(super) fn circuit_open(&self, now: DateTime<Utc>) -> Option<JobOutcome> {
+    pub(crate) fn circuit_open(&self, now: DateTime<Utc>) -> Option<JobOutcome> {
         let wait = self.breaker.wait(now)?;
         let percent = SystemRandomness.random_u128() % 101;
         let until =
@@ -62,12 +62,12 @@ impl Endpoint {
     }
 
     /// The request of `job` for a permit.
-    pub(super) fn request(&self, job: JobId) -> LimitHolder {
+    pub(crate) fn request(&self, job: JobId) -> LimitHolder {
         LimitHolder { limit: self.limit(), holder: job.to_string() }
     }
 
     /// The delay of a delivery that was granted no permit; `None` if it was granted one.
-    pub(super) fn refusal(&self, outcome: PermitOutcome) -> Option<JobError> {
+    pub(crate) fn refusal(&self, outcome: PermitOutcome) -> Option<JobError> {
         let (after, why) = match outcome {
             PermitOutcome::Acquired => return None,
             PermitOutcome::Full if self.breaker.failures == 0 => (BUSY_RETRY_DELAY, "is busy"),

@@ -1,5 +1,10 @@
 //! Preparations and ends of deliveries, many at once: deliveries that run at the same time share statements, and a flush.
 
+pub(crate) mod endpoint;
+mod pace;
+mod permits;
+pub(crate) mod preparation;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -13,15 +18,8 @@ use flysk_store::platform::attempts::{self, Attempt, NewAttempt};
 use flysk_store::platform::events::{self, Event, EventState};
 use flysk_store::{StoreError, StoreResult, repeat_while};
 
-use super::preparation::{BegunDelivery, Preparations, PreparedDelivery};
-
-/// Deliveries that share a read or a transaction.
-pub(super) const MAX_GROUP_LEN: usize = 64;
-/// As many deliveries in a group are a crowd: others will follow soon.
-const MIN_CROWD: usize = 4;
-/// Time after the group of a crowd in which the next group grows. Without it, groups would be as small as the time of one commit
-/// allows. Nobody else waits for it: the deliveries of a crowd wait for the CPU and the database anyway.
-const CROWD_PAUSE: Duration = Duration::from_millis(5);
+use self::pace::{MAX_GROUP_LEN, pause_after};
+use self::preparation::{BegunDelivery, Preparations, PreparedDelivery};
 
 /// Groups of deliveries of this process. Clones share them.
 #[derive(Debug, Clone)]
@@ -32,14 +30,14 @@ pub(crate) struct Deliveries {
 
 /// A delivery that ended with its attempt.
 #[derive(Debug)]
-pub(super) struct EndedDelivery {
+pub(crate) struct EndedDelivery {
     /// The event as the delivery read it.
-    pub(super) event: Event,
-    pub(super) log: Attempt,
+    pub(crate) event: Event,
+    pub(crate) log: Attempt,
     /// The state of the event from now on.
-    pub(super) state: EventState,
+    pub(crate) state: EventState,
     /// Trace of the delivery's job.
-    pub(super) trace: Trace,
+    pub(crate) trace: Trace,
 }
 
 impl Deliveries {
@@ -53,7 +51,7 @@ impl Deliveries {
 
     /// Reads an event and its backend, after this call began, and acquires the endpoint's permit for `job` if the event may be sent
     /// now. `None` if the event or its widget is gone.
-    pub(super) async fn prepare(&self, event: EventId, job: JobId) -> StoreResult<Option<PreparedDelivery>> {
+    pub(crate) async fn prepare(&self, event: EventId, job: JobId) -> StoreResult<Option<PreparedDelivery>> {
         self.preparations.submit((), BegunDelivery { event, job }).await
     }
 
@@ -62,14 +60,9 @@ impl Deliveries {
     /// # Errors
     ///
     /// [`flysk_store::StoreError::WrongState`] with [`events::WAITING_EVENT`]: another run recorded the delivery.
-    pub(super) async fn end(&self, ended: EndedDelivery) -> StoreResult<()> {
+    pub(crate) async fn end(&self, ended: EndedDelivery) -> StoreResult<()> {
         self.ends.submit((), ended).await?
     }
-}
-
-/// The pause after a group of `len` deliveries.
-pub(super) fn pause_after(len: usize) -> Duration {
-    if len >= MIN_CROWD { CROWD_PAUSE } else { Duration::ZERO }
 }
 
 struct Ends {
