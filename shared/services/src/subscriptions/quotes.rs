@@ -9,7 +9,7 @@ use flysk_domain::platform::subscriptions::{
     Change, PlanVersion, Quote, QuoteError, day_start, moscow_day, quote,
 };
 use flysk_queue::UnitOfWork;
-use flysk_store::platform::subscriptions::{self, NewQuote, Plan, StoredQuote, SubscriptionRow};
+use flysk_store::platform::subscriptions::{self, NewQuote, StoredQuote, SubscriptionRow};
 use flysk_store::{Conn, StoreError};
 
 use super::action_log::Actor;

@@ -199,6 +199,15 @@ pub async fn find_vendor_of_widget(conn: &mut Conn, widget: WidgetId) -> StoreRe
     into_vendor(row.fetch_optional(conn).await?)
 }
 
+/// A vendor, with the taxes of a day.
+#[derive(sqlx::FromRow)]
+struct SellerRow {
+    id: String,
+    valid_from: Option<NaiveDate>,
+    taxation: Option<String>,
+    vat: Option<String>,
+}
+
 /// Finds the vendor of a widget, with the taxes that are valid on a day; `None` if no vendor is assigned to the widget. Taxes are
 /// `None` for those of the environment.
 pub async fn find_seller_on(
@@ -206,7 +215,7 @@ pub async fn find_seller_on(
     widget: WidgetId,
     day: NaiveDate,
 ) -> StoreResult<Option<(VendorId, Option<VendorTaxes>)>> {
-    let found: Option<(String, Option<NaiveDate>, Option<String>, Option<String>)> = sqlx::query_as(
+    let found: Option<SellerRow> = sqlx::query_as(
         "SELECT v.id, x.valid_from, x.taxation, x.vat
          FROM widgets w JOIN vendors v ON v.id = w.vendor_id
          LEFT JOIN vendor_taxes x ON x.vendor_id = v.id AND x.valid_from = (
@@ -217,7 +226,7 @@ pub async fn find_seller_on(
     .bind(widget.to_string())
     .fetch_optional(conn)
     .await?;
-    let Some((id, valid_from, taxation, vat)) = found else { return Ok(None) };
+    let Some(SellerRow { id, valid_from, taxation, vat }) = found else { return Ok(None) };
     let taxes = match (valid_from, taxation, vat) {
         (Some(valid_from), Some(taxation), Some(vat)) => {
             Some(VendorTaxes { valid_from, taxation, vat: decode_text("VAT rate", &vat)? })
