@@ -10,7 +10,7 @@ use flysk_workers::flysense::DECODE_COMMAND;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
-    // A worker starts this child process for every recording. So it comes before the command line of all commands is built, and
+    // A worker starts this child process for its recordings. So it comes before the command line of all commands is built, and
     // before an async runtime: the process sets its resource limits first.
     if args.next().is_some_and(|command| command == DECODE_COMMAND) {
         return flysk_audio::serve_isolated(args);

@@ -1,8 +1,9 @@
 //! Telephone audio: detects the type, decodes, measures speech and encodes for recognition.
 //!
 //! [`prepare`] does all of it in one pass over a recording; [`decode`] and [`VoiceActivityDetector`] are its parts.
-//! [`prepare_isolated`] does the same in a child process with resource limits; use it for untrusted recordings. All
-//! functions are synchronous, stream with constant memory, and detect types from the content of files only.
+//! [`prepare_isolated`] does the same in a child process with resource limits, and a [`DecoderPool`] keeps such processes for
+//! further recordings; use one of them for untrusted recordings. All functions are synchronous, stream with constant memory,
+//! and detect types from the content of files only.
 
 mod aac;
 mod adts;
@@ -50,7 +51,7 @@ mod webm;
 pub use channel_layout::Layout;
 pub use decode::{Decoded, Decoder, PcmSink, decode};
 pub use error::AudioError;
-pub use isolation::{Isolation, Program, ResourceLimits, prepare_isolated, serve_isolated};
+pub use isolation::{DecoderPool, Isolation, Program, ResourceLimits, prepare_isolated, serve_isolated};
 pub use kind::Kind;
 pub use level::FRAME_MS;
 pub use options::{Ffmpeg, Limits, Options};

@@ -40,8 +40,9 @@ pub use contention::{
 pub use error::{StoreError, StoreResult};
 pub use json_text::JsonText;
 pub use pool::{
-    ACQUIRE_TIMEOUT, READ_TIME_LIMIT, check_database, check_primary, configure_pool, configure_pool_for_reading,
-    configure_trusting_pool, connect, connect_for_reading, connect_trusting, connect_within,
+    ACQUIRE_TIMEOUT, READ_TIME_LIMIT, check_database, check_primary, configure_pool,
+    configure_pool_for_reading, configure_trusting_pool, connect, connect_for_reading, connect_trusting,
+    connect_within,
 };
 pub use schema::{SchemaError, check_schema};
 pub use server_time::read_server_time;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use flysk_audio::{Ffmpeg, Isolation, Limits as AudioLimits, Options as AudioOptions, Program};
+use flysk_audio::{DecoderPool, Ffmpeg, Isolation, Limits as AudioLimits, Options as AudioOptions, Program};
 use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::flysk_api::{Caller, FlyskApi, FlyskApiError, InstallStatus, PauthAccess};
 use flysk_clients::http::HttpOptions;
@@ -27,7 +27,7 @@ use super::storage::open_storage;
 use crate::config::{Config, FlysenseConfig};
 use crate::job_error::job_error;
 
-/// The command of `flysk-worker` that decodes a recording, as a child of a worker.
+/// The command of `flysk-worker` that decodes recordings, as a child of a worker.
 pub const DECODE_COMMAND: &str = "audio:decode";
 
 /// How late a poll may run before the call's permit expires.
@@ -48,8 +48,8 @@ pub struct FlySense {
     pub yandexgpt: Option<(YandexGpt, String)>,
     /// Limits and tools of decoding.
     pub audio: AudioOptions,
-    /// The child process for decoding.
-    pub isolation: Isolation,
+    /// The child processes for decoding.
+    pub decoders: DecoderPool,
     /// Limits of recording downloads.
     pub download: DownloadLimits,
     /// Time after the call note for which a recording may still be incomplete.
@@ -102,13 +102,13 @@ impl FlySense {
                 ffmpeg: parts.audio.ffmpeg.clone().map(|path| Ffmpeg { path }),
                 launcher: None,
             },
-            isolation: Isolation {
+            decoders: DecoderPool::new(Isolation {
                 program: Program {
                     path: std::env::current_exe().context("path of the current executable")?,
                     args: vec![DECODE_COMMAND.to_owned()],
                 },
                 max_memory_bytes: parts.audio.decode_memory_bytes,
-            },
+            }),
             download: DownloadLimits {
                 max_bytes: parts.audio.max_bytes,
                 total: config.outbound.total_timeout,

@@ -1,20 +1,26 @@
-//! Runs a child process with a time limit; returns its output and exit status.
+//! A child process that answers requests line by line, each with a time limit; and how it ended.
+//!
+//! One thread waits for all its pipes, so that neither answers nor messages can block it.
 
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::rlimits::process_id;
 
-/// Maximum length of its output. The result of a four-hour call with a segment every 360 ms needs a tenth of it.
-const MAX_OUTPUT_BYTES: u64 = 16 << 20;
+/// Maximum length of an answer. The result of a four-hour call with a segment every 360 ms needs a tenth of it.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Kept length of its standard error, in bytes.
-const MAX_STDERR_BYTES: u64 = 4 << 10;
+const MAX_STDERR_BYTES: usize = 4 << 10;
+/// Length of a read, in bytes: as much as a pipe holds.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Interval of checking whether a process has exited that has closed its standard output.
+const EXIT_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// End of a child process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,132 +31,205 @@ pub(super) enum ChildExit {
     Killed(i32),
     /// Killed by us after the time limit.
     OutOfTime,
-    /// Killed by us, because its output exceeded the limit.
+    /// Killed by us, because its answer exceeded the limit.
     OutOfOutput,
 }
 
-/// Output and exit of a child process.
+/// What a child process did with a request.
 #[derive(Debug)]
-pub(super) struct ChildOutput {
-    pub(super) end: ChildExit,
-    pub(super) output: Vec<u8>,
-    /// The beginning of its standard error.
-    pub(super) stderr: String,
+pub(super) enum Answer {
+    /// It answered this line and runs on.
+    Line(Vec<u8>),
+    /// It ended without an answer.
+    Ended {
+        /// How.
+        exit: ChildExit,
+        /// The beginning of its standard error.
+        stderr: String,
+    },
 }
 
-/// Runs `command` to its exit, without environment and input, in a separate process group. Kills the whole group after
-/// `time`. Blocks the calling thread; the child is killed if that thread ends.
-pub(super) fn run(command: &mut Command, time: Duration) -> io::Result<ChildOutput> {
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut running = Running::start(command)?;
-    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
-    let watchdog = Watchdog::start(running.group, time)?;
-    let stderr_reader = std::thread::Builder::new().name("stderr".to_owned());
-    let stderr_reader = stderr_reader.spawn(move || stderr.map(read_stderr).unwrap_or_default())?;
-    let mut output = Vec::new();
-    if let Some(stdout) = stdout {
-        stdout.take(MAX_OUTPUT_BYTES + 1).read_to_end(&mut output)?;
-    }
-    let overflowed = output.len() as u64 > MAX_OUTPUT_BYTES;
-    if overflowed {
-        running.kill_group();
-    }
-    // The process stays a zombie until it is reaped, so its id is not reused while it may still be killed.
-    running.wait_unreaped()?;
-    let out_of_time = watchdog.stop();
-    running.kill_group();
-    let status = running.child.wait()?;
-    running.reaped = true;
-    let end = match (status.code(), status.signal()) {
-        _ if overflowed => ChildExit::OutOfOutput,
-        (Some(code), _) => ChildExit::Exited(code),
-        (None, _) if out_of_time => ChildExit::OutOfTime,
-        (None, signal) => ChildExit::Killed(signal.unwrap_or_default()),
-    };
-    Ok(ChildOutput { end, output, stderr: stderr_reader.join().unwrap_or_default() })
-}
-
-/// A child process whose whole group is killed on drop.
-struct Running {
+/// A child process, in a process group of its own that is killed on drop.
+#[derive(Debug)]
+pub(super) struct ChildProcess {
     child: Child,
     group: Pid,
+    requests: ChildStdin,
+    answers: ChildStdout,
+    /// `None` once it is closed.
+    errors: Option<ChildStderr>,
+    stderr: Vec<u8>,
     reaped: bool,
 }
 
-impl Running {
-    fn start(command: &mut Command) -> io::Result<Self> {
-        let child = command.spawn()?;
+impl ChildProcess {
+    /// Starts `command` without environment. On Linux the process is killed if the calling thread ends.
+    pub(super) fn start(command: &mut Command) -> io::Result<Self> {
+        command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.process_group(0).spawn()?;
         let group = process_id(child.id())?;
-        Ok(Self { child, group, reaped: false })
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(requests), Some(answers), Some(errors)) = pipes else {
+            return Err(io::Error::other("a child process without pipes"));
+        };
+        let stderr = Vec::new();
+        let process = Self { child, group, requests, answers, errors: Some(errors), stderr, reaped: false };
+        // A process that does not read its requests must not block this one.
+        ioctl_fionbio(&process.requests, true)?;
+        Ok(process)
     }
 
-    fn kill_group(&self) {
+    /// Sends a request, which is one line, and waits for the answer. After `time` the process is killed. Blocks the calling thread.
+    pub(super) fn ask(&mut self, request: &[u8], time: Duration) -> io::Result<Answer> {
+        let deadline = Instant::now() + time;
+        self.send(request, deadline)?;
+        let (mut answer, mut chunk) = (Vec::new(), vec![0; CHUNK_BYTES]);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return self.end(Some(ChildExit::OutOfTime));
+            }
+            if !self.wait_for_answer(left)? {
+                continue;
+            }
+            let read = self.answers.read(&mut chunk)?;
+            let new = chunk.get(..read).unwrap_or_default();
+            if new.is_empty() {
+                return self.end_by_itself(deadline);
+            }
+            answer.extend_from_slice(new);
+            if answer.len() > MAX_ANSWER_BYTES {
+                return self.end(Some(ChildExit::OutOfOutput));
+            }
+            if new.contains(&b'\n') {
+                return Ok(Answer::Line(answer));
+            }
+        }
+    }
+
+    /// Whether it runs and has said nothing since its last answer.
+    pub(super) fn is_quiet(&self) -> bool {
+        let Some(errors) = &self.errors else { return false };
+        let mut fds = [PollFd::new(&self.answers, PollFlags::IN), PollFd::new(errors, PollFlags::IN)];
+        poll_for(&mut fds, Duration::ZERO).is_ok_and(|ready| ready == 0)
+    }
+
+    /// Sends a request. A process that has ended is told by its answer.
+    fn send(&mut self, mut request: &[u8], deadline: Instant) -> io::Result<()> {
+        while !request.is_empty() {
+            match self.requests.write(request) {
+                Ok(sent) => request = request.get(sent..).unwrap_or_default(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(());
+                    }
+                    poll_for(&mut [PollFd::new(&self.requests, PollFlags::OUT)], left)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a part of the answer, or for the end of all answers, at most `time`; `false` if there is none yet.
+    fn wait_for_answer(&mut self, time: Duration) -> io::Result<bool> {
+        let mut fds = vec![PollFd::new(&self.answers, PollFlags::IN)];
+        fds.extend(self.errors.as_ref().map(|errors| PollFd::new(errors, PollFlags::IN)));
+        poll_for(&mut fds, time)?;
+        let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+        let (has_answer, has_error) = (is_ready(0), is_ready(1));
+        if has_error {
+            self.read_errors();
+        }
+        Ok(has_answer)
+    }
+
+    /// Keeps the beginning of standard error, and discards the rest. To be called when there is something to read.
+    fn read_errors(&mut self) {
+        let Some(errors) = &mut self.errors else { return };
+        let mut chunk = vec![0; CHUNK_BYTES];
+        match errors.read(&mut chunk) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => self.errors = None,
+            Ok(read) => {
+                let kept = read.min(MAX_STDERR_BYTES.saturating_sub(self.stderr.len()));
+                self.stderr.extend_from_slice(chunk.get(..kept).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Reads standard error if there is something within `time`; whether there was.
+    fn wait_for_errors(&mut self, time: Duration) -> io::Result<bool> {
+        let mut fds: Vec<PollFd<'_>> =
+            self.errors.iter().map(|errors| PollFd::new(errors, PollFlags::IN)).collect();
+        let is_ready = poll_for(&mut fds, time)? > 0;
+        if is_ready {
+            self.read_errors();
+        }
+        Ok(is_ready)
+    }
+
+    /// Waits for the exit of a process that has closed its standard output.
+    fn end_by_itself(&mut self, deadline: Instant) -> io::Result<Answer> {
+        while !self.has_exited()? {
+            if Instant::now() >= deadline {
+                return self.end(Some(ChildExit::OutOfTime));
+            }
+            self.wait_for_errors(EXIT_CHECK_INTERVAL)?;
+        }
+        self.end(None)
+    }
+
+    /// Whether it has exited. It stays a zombie until it is reaped, so its id is not reused while it may still be killed.
+    fn has_exited(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        match waitid(WaitId::Pid(self.group), options) {
+            Ok(status) => Ok(status.is_some()),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Kills the whole group. `cause` is the reason if this is what ends the process.
+    fn end(&mut self, cause: Option<ChildExit>) -> io::Result<Answer> {
+        let status = self.kill()?;
+        // What it has written is in the pipe. A descendant that is being killed may still hold the other end.
+        while self.wait_for_errors(Duration::ZERO)? {}
+        let exit = match (cause, status.code(), status.signal()) {
+            (Some(cause), ..) => cause,
+            (None, Some(code), _) => ChildExit::Exited(code),
+            (None, None, signal) => ChildExit::Killed(signal.unwrap_or_default()),
+        };
+        let stderr = String::from_utf8_lossy(&self.stderr).trim().to_owned();
+        Ok(Answer::Ended { exit, stderr })
+    }
+
+    fn kill(&mut self) -> io::Result<ExitStatus> {
         // An error means that the group has no process left.
         let _ = kill_process_group(self.group, Signal::KILL);
-    }
-
-    fn wait_unreaped(&self) -> io::Result<()> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        loop {
-            match waitid(WaitId::Pid(self.group), options) {
-                Ok(_) => return Ok(()),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let status = self.child.wait()?;
+        self.reaped = true;
+        Ok(status)
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         if !self.reaped {
-            self.kill_group();
-            let _ = self.child.wait();
+            let _ = self.kill();
         }
     }
 }
 
-/// Kills a process group after its time limit.
-struct Watchdog {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<bool>>,
-}
-
-impl Watchdog {
-    fn start(group: Pid, time: Duration) -> io::Result<Self> {
-        let (stop, stopped) = channel::<()>();
-        let thread = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-            let over = stopped.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
-            if over {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            over
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+/// Waits at most `time` for one of `fds`; returns how many are ready. A signal may end it early.
+fn poll_for(fds: &mut [PollFd<'_>], time: Duration) -> io::Result<usize> {
+    let timeout = Timespec::try_from(time).map_err(io::Error::other)?;
+    match poll(fds, Some(&timeout)) {
+        Ok(ready) => Ok(ready),
+        Err(Errno::INTR) => Ok(0),
+        Err(error) => Err(error.into()),
     }
-
-    /// Stops the watchdog; returns whether it has killed the group.
-    fn stop(mut self) -> bool {
-        self.end()
-    }
-
-    fn end(&mut self) -> bool {
-        self.stop = None;
-        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or(false)
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        // Stop first, because the group's id may be reused afterwards.
-        self.end();
-    }
-}
-
-/// Keeps the beginning of standard error; reads and discards the rest, so that the child never blocks.
-fn read_stderr(mut pipe: impl Read) -> String {
-    let mut kept = Vec::new();
-    let _ = pipe.by_ref().take(MAX_STDERR_BYTES).read_to_end(&mut kept);
-    let _ = io::copy(&mut pipe, &mut io::sink());
-    String::from_utf8_lossy(&kept).trim().to_owned()
 }

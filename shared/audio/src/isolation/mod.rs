@@ -2,10 +2,11 @@
 //!
 //! The child is one of our programs, controlled by a [`Request`]. It has no environment. It sets its own limits of memory,
 //! CPU time and files before it reads input, and is killed if the thread that started it ends. If `ffmpeg` is required,
-//! the same program launches it, so that it has limits from its first instruction. After the time limit the whole process
-//! group is killed.
+//! the same program launches it, so that it has limits from its first instruction. After the time limit of a recording the whole
+//! process group is killed. A [`DecoderPool`] lets a child serve several recordings.
 
 mod child;
+mod pool;
 mod request;
 mod rlimits;
 mod serve;
@@ -13,14 +14,15 @@ mod serve;
 use std::path::Path;
 use std::time::Duration;
 
+pub use pool::DecoderPool;
 pub use request::Program;
 pub use rlimits::ResourceLimits;
 pub use serve::serve_isolated;
 
 pub(crate) use serve::LAUNCH_FAILED_EXIT_CODE;
 
-use self::child::{ChildExit, ChildOutput};
-use self::request::{Request, Response, Task};
+use self::child::{Answer, ChildExit, ChildProcess};
+use self::request::{RecordingRequest, Request, Response, Task};
 use crate::encode::MAX_BYTES_PER_MS;
 use crate::error::AudioError;
 use crate::options::{Limits, Options};
@@ -44,7 +46,7 @@ pub struct Isolation {
     pub max_memory_bytes: u64,
 }
 
-/// Runs [`prepare`](crate::prepare()) in a child process with resource limits.
+/// Runs [`prepare`](crate::prepare()) in a child process of its own with resource limits.
 ///
 /// If the child exceeds its limits or crashes, the recording is at fault. If it was killed from outside or could not be
 /// started, the error is [`Io`](AudioError::Io) and may be retried. Blocks the calling thread.
@@ -57,41 +59,71 @@ pub fn prepare_isolated(
     let limits = &options.limits;
     let rlimits =
         ResourceLimits::new(isolation.max_memory_bytes, limits.max_decode_time, max_file_bytes(limits));
-    let options = options.launched_by(&isolation.program);
-    let request = Request::new(rlimits, Task::Prepare { options });
+    let request = Request::new(rlimits, Task::Serve);
     let mut command = isolation.program.command(&request).map_err(std::io::Error::from)?;
-    let staged = stage_beside(output)?;
-    command.arg(input).arg(staged.path());
-    let ended = child::run(&mut command, limits.max_decode_time + KILL_GRACE)?;
-    let prepared = interpret_exit(ended, limits, rlimits)?;
-    persist(&prepared, staged, output)?;
-    Ok(prepared)
+    let mut process = ChildProcess::start(&mut command)?;
+    match serve_recording(&mut process, (input, output), options, isolation) {
+        Served::Answered(result) => result,
+        Served::Died(error) => Err(error),
+    }
 }
 
-/// Maps the exit of the child to a result of the recording.
-fn interpret_exit(
-    ended: ChildOutput,
-    limits: &Limits,
-    rlimits: ResourceLimits,
-) -> Result<Prepared, AudioError> {
-    let ChildOutput { end, output, stderr } = ended;
-    if end != ChildExit::Exited(0) {
-        tracing::warn!(?end, %stderr, "decoder process ended abnormally");
+/// What a process did with a recording.
+enum Served {
+    /// It answered, and may serve another one if all is well. An answer that cannot be read is an error.
+    Answered(Result<Prepared, AudioError>),
+    /// It has ended.
+    Died(AudioError),
+}
+
+/// Lets a process prepare the recording at the first path; the result is at the second one.
+fn serve_recording(
+    process: &mut ChildProcess,
+    paths: (&Path, &Path),
+    options: &Options,
+    isolation: &Isolation,
+) -> Served {
+    ask(process, paths, options, isolation).unwrap_or_else(|error| Served::Answered(Err(error.into())))
+}
+
+fn ask(
+    process: &mut ChildProcess,
+    (input, output): (&Path, &Path),
+    options: &Options,
+    isolation: &Isolation,
+) -> std::io::Result<Served> {
+    let staged = stage_beside(output)?;
+    let request = RecordingRequest::new(options.launched_by(&isolation.program), input, staged.path());
+    match process.ask(&request.line()?, options.limits.max_decode_time + KILL_GRACE)? {
+        Answer::Line(line) => {
+            let unreadable = |error: String| Err(child_error(&format!("unreadable response: {error}")));
+            let result = Response::read(&line).unwrap_or_else(unreadable);
+            if let Ok(prepared) = &result {
+                persist(prepared, staged, output)?;
+            }
+            Ok(Served::Answered(result))
+        }
+        Answer::Ended { exit, stderr } => {
+            Ok(Served::Died(failure_of(exit, &stderr, &options.limits, isolation.max_memory_bytes)))
+        }
     }
+}
+
+/// The failure of a recording whose decoder ended without an answer.
+fn failure_of(exit: ChildExit, stderr: &str, limits: &Limits, max_memory_bytes: u64) -> AudioError {
+    tracing::warn!(?exit, %stderr, "decoder process ended abnormally");
     let abnormal = || AudioError::Damaged { what: "the decoder crashed".to_owned() };
     let out_of_time = || AudioError::TimedOut { limit_ms: limits.max_decode_time.as_millis() };
-    match end {
-        ChildExit::Exited(0) => Response::read(&output)
-            .unwrap_or_else(|error| Err(child_error(&format!("unreadable response: {error}")))),
-        ChildExit::OutOfTime => Err(out_of_time()),
-        ChildExit::Killed(signal) if signal == rustix::process::Signal::XCPU.as_raw() => Err(out_of_time()),
+    match exit {
+        ChildExit::OutOfTime => out_of_time(),
+        ChildExit::Killed(signal) if signal == rustix::process::Signal::XCPU.as_raw() => out_of_time(),
         _ if stderr.contains(ALLOCATION_FAILED_MESSAGE) => {
-            Err(AudioError::OutOfMemory { limit_bytes: rlimits.memory_bytes })
+            AudioError::OutOfMemory { limit_bytes: max_memory_bytes }
         }
-        ChildExit::OutOfOutput | ChildExit::Exited(PANIC_EXIT_CODE) => Err(abnormal()),
-        ChildExit::Killed(signal) if is_self_inflicted(signal) => Err(abnormal()),
-        ChildExit::Killed(signal) => Err(child_error(&format!("killed by signal {signal}"))),
-        ChildExit::Exited(code) => Err(child_error(&format!("exited with code {code}: {stderr}"))),
+        ChildExit::OutOfOutput | ChildExit::Exited(PANIC_EXIT_CODE) => abnormal(),
+        ChildExit::Killed(signal) if is_self_inflicted(signal) => abnormal(),
+        ChildExit::Killed(signal) => child_error(&format!("killed by signal {signal}")),
+        ChildExit::Exited(code) => child_error(&format!("exited with code {code}: {stderr}")),
     }
 }
 

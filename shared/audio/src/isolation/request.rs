@@ -1,11 +1,11 @@
-//! Request of the parent process to its decoder process, and the response.
+//! Requests of the parent process to its decoder process, and the responses.
 //!
-//! The request is one command line argument in JSON. Paths follow as separate arguments, because they need not be UTF-8.
-//! The response is one line of JSON on standard output. Both contain a version, because the program on disk may have been
-//! replaced by another release since the parent was started.
+//! What the process is for, and its limits, is one command line argument in JSON. Recordings follow as lines of JSON on its standard
+//! input. The response to each is one line of JSON on standard output. All contain a version, because the program on disk may have
+//! been replaced by another release since the parent was started.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::options::Options;
 use crate::prepare::Prepared;
 
 /// Version of request and response.
-pub(super) const PROTOCOL_VERSION: u32 = 1;
+pub(super) const PROTOCOL_VERSION: u32 = 2;
 
 /// Command that starts a program whose `main` passes its arguments to [`serve_isolated`](crate::serve_isolated).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// The command that executes `request`, without the paths.
+    /// The command that executes `request`, without the arguments of the program to launch.
     pub(super) fn command(&self, request: &Request) -> serde_json::Result<Command> {
         let mut command = Command::new(&self.path);
         command.args(&self.args).arg(serde_json::to_string(request)?);
@@ -57,8 +57,8 @@ pub(super) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Task {
-    /// Prepare a recording; paths of input and output follow.
-    Prepare { options: Options },
+    /// Prepare the recordings that are requested on standard input, one after another, until it is closed.
+    Serve,
     /// Execute another program; its path and arguments follow.
     Launch,
 }
@@ -79,7 +79,40 @@ impl Request {
     }
 }
 
-/// The common part of all versions of request and response.
+/// Request to prepare one recording.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RecordingRequest {
+    version: u32,
+    pub(super) options: Options,
+    /// Paths need not be UTF-8.
+    pub(super) input: OsString,
+    pub(super) output: OsString,
+}
+
+impl RecordingRequest {
+    pub(super) fn new(options: Options, input: &Path, output: &Path) -> Self {
+        let (input, output) = (input.as_os_str().to_owned(), output.as_os_str().to_owned());
+        Self { version: PROTOCOL_VERSION, options, input, output }
+    }
+
+    /// The request as a line.
+    pub(super) fn line(&self) -> serde_json::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+
+    /// Parses a line.
+    pub(super) fn read(line: &[u8]) -> Result<Self, String> {
+        let version: VersionOnly = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if version.version != PROTOCOL_VERSION {
+            return Err(format!("request version {}, expected {PROTOCOL_VERSION}", version.version));
+        }
+        serde_json::from_slice(line).map_err(|error| error.to_string())
+    }
+}
+
+/// The common part of all versions of requests and response.
 #[derive(Debug, Deserialize)]
 struct VersionOnly {
     version: u32,
@@ -108,7 +141,7 @@ impl Response {
         Self { version: PROTOCOL_VERSION, outcome }
     }
 
-    /// Parses the response of a child that exited successfully.
+    /// Parses the response of a child.
     pub(super) fn read(output: &[u8]) -> Result<Result<Prepared, AudioError>, String> {
         let version: VersionOnly = serde_json::from_slice(output).map_err(|error| error.to_string())?;
         if version.version != PROTOCOL_VERSION {

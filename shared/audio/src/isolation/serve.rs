@@ -1,12 +1,12 @@
-//! The child process: limits itself before it reads input, then executes the request.
+//! The child process: limits itself before it reads input, then executes requests.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use super::request::{Program, Request, Response, Task};
+use super::request::{Program, RecordingRequest, Request, Response, Task};
 use super::rlimits::ResourceLimits;
 use crate::error::AudioError;
 use crate::options::Options;
@@ -31,12 +31,12 @@ pub fn serve_isolated(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return reject(&error.to_string());
     }
     match (request.task, args.get(1..).unwrap_or_default()) {
-        (Task::Prepare { options }, [input, output]) => {
-            let result = prepare_in_place(Path::new(input), Path::new(output), &options);
-            respond(result.map_err(|error| as_out_of_memory(error, request.rlimits)))
-        }
+        (Task::Serve, []) => match serve(request.rlimits) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => reject(&error),
+        },
         (Task::Launch, [program, args @ ..]) => launch(program, args),
-        _ => reject("wrong number of paths for the request"),
+        _ => reject("wrong number of arguments for the request"),
     }
 }
 
@@ -50,16 +50,29 @@ fn as_out_of_memory(error: AudioError, rlimits: ResourceLimits) -> AudioError {
     }
 }
 
-fn respond(result: Result<crate::Prepared, AudioError>) -> ExitCode {
-    let line = match serde_json::to_vec(&Response::new(result)) {
-        Ok(line) => line,
-        Err(error) => return reject(&error.to_string()),
-    };
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(&line).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => reject(&error.to_string()),
+/// Prepares recordings one after another, until the parent closes the pipe. Nothing of one is kept for the next: its files are
+/// closed, and its buffers freed, before the response.
+fn serve(rlimits: ResourceLimits) -> Result<(), String> {
+    let mut requests = std::io::stdin().lock();
+    loop {
+        let mut line = Vec::new();
+        if requests.read_until(b'\n', &mut line).map_err(|error| error.to_string())? == 0 {
+            return Ok(());
+        }
+        let recording = RecordingRequest::read(&line)?;
+        let (input, output) = (Path::new(&recording.input), Path::new(&recording.output));
+        let result = prepare_in_place(input, output, &recording.options);
+        let result = result.map_err(|error| as_out_of_memory(error, rlimits));
+        respond(result).map_err(|error| error.to_string())?;
     }
+}
+
+fn respond(result: Result<crate::Prepared, AudioError>) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(&Response::new(result))?;
+    line.push(b'\n');
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&line)?;
+    stdout.flush()
 }
 
 fn launch(program: &OsStr, args: &[OsString]) -> ExitCode {

@@ -3,7 +3,6 @@
 //! Programs that sleep, allocate, compute and write replace a decoder that was attacked.
 
 use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use flysk_audio::{
     AudioError, Decoder, Ffmpeg, Isolation, Options, Prepared, Program, ResourceLimits, prepare_isolated,
 };
 
-use crate::kit::{TestDir, fixture, with_ffmpeg};
+use crate::kit::{TestDir, ends, fixture, script, with_ffmpeg};
 
 /// Default memory limit, in bytes.
 const MAX_MEMORY_BYTES: u64 = 768 << 20;
@@ -32,13 +31,6 @@ fn prepare_in_child(
 ) -> Result<Prepared, AudioError> {
     let isolation = Isolation { program, max_memory_bytes: MAX_MEMORY_BYTES };
     prepare_isolated(input, &dir.output(), options, &isolation)
-}
-
-/// A program of shell commands; `$0.<name>` are files next to it.
-fn script(dir: &TestDir, name: &str, commands: &str) -> PathBuf {
-    let path = dir.write(name, format!("#!/bin/sh\n{commands}\n").as_bytes());
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("an executable");
-    path
 }
 
 /// The error of a recording whose decoder runs these commands instead.
@@ -124,24 +116,6 @@ fn a_sleeping_decoder_is_killed_with_its_descendants() {
     }
 }
 
-/// Whether a process that was killed ends: the kernel ends descendants after the child that was waited for.
-fn ends(pid: &str) -> bool {
-    let deadline = std::time::Instant::now() + Duration::from_mins(2);
-    while !is_gone(pid) {
-        if std::time::Instant::now() > deadline {
-            return false;
-        }
-        std::thread::yield_now();
-    }
-    true
-}
-
-/// Whether a process has ended; it may be a zombie until its adoptive parent reaps it.
-fn is_gone(pid: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .map_or(true, |stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
-}
-
 #[test]
 fn a_decoder_out_of_memory_fails_the_recording_and_not_the_parent() {
     let dir = TestDir::new();
@@ -173,12 +147,12 @@ fn a_crashing_decoder_fails_the_recording_and_a_killed_one_does_not() {
 #[test]
 fn an_invalid_result_of_the_child_is_an_error() {
     for commands in
-        ["exit 0", "echo hello", "echo '{\"version\":1}'", "echo '{\"version\":2,\"outcome\":{}}'", "exit 3"]
+        ["exit 0", "echo hello", "echo '{\"version\":2}'", "echo '{\"version\":3,\"outcome\":{}}'", "exit 3"]
     {
         assert_eq!(run_as_decoder(commands).code(), "io", "{commands}");
     }
-    let other = run_as_decoder("echo '{\"version\":2,\"outcome\":{}}'");
-    assert!(other.to_string().contains("version 2"), "{other}");
+    let other = run_as_decoder("echo '{\"version\":3,\"outcome\":{}}'");
+    assert!(other.to_string().contains("version 3"), "{other}");
     assert_eq!(run_as_decoder("exec /bin/cat /dev/zero").code(), "damaged", "an answer without end");
 }
 

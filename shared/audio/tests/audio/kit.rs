@@ -1,8 +1,10 @@
 //! Common parts of the audio tests: fixtures, generated WAV files, and `ffmpeg` for all other formats.
 
 use std::f64::consts::TAU;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use flysk_audio::{AudioError, Decoded, Decoder, Ffmpeg, Options, PcmFormat, PcmSink, Prepared};
 use tempfile::TempDir;
@@ -72,6 +74,31 @@ impl TestDir {
         names.sort();
         names
     }
+}
+
+/// A program of shell commands; `$0.<name>` are files next to it.
+pub(crate) fn script(dir: &TestDir, name: &str, commands: &str) -> PathBuf {
+    let path = dir.write(name, format!("#!/bin/sh\n{commands}\n").as_bytes());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("an executable");
+    path
+}
+
+/// Whether a process that was killed ends: the kernel ends descendants after the child that was waited for.
+pub(crate) fn ends(pid: &str) -> bool {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while !is_gone(pid) {
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
+
+/// Whether a process has ended; it may be a zombie until its adoptive parent reaps it.
+fn is_gone(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .map_or(true, |stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
 }
 
 /// A sink that stores all samples.

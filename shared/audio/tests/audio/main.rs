@@ -14,6 +14,7 @@ mod limits;
 mod mp3;
 mod recorders;
 mod reference;
+mod reused;
 mod sniff;
 mod speech;
 mod stray;

@@ -84,6 +84,22 @@ pub(super) fn cpu_of(pid: u32) -> anyhow::Result<Duration> {
     Ok(read_stat(&stat).context("unknown format of /proc/<pid>/stat")?.1)
 }
 
+/// CPU time of a process and its children so far, those included that still run.
+pub(super) fn cpu_with_children_of(pid: u32) -> anyhow::Result<Duration> {
+    let mut cpu = cpu_of(pid)?;
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(other) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // It may have ended meanwhile.
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{other}/stat")) else { continue };
+        if read_parent(&stat) == Some(pid) {
+            cpu += read_stat(&stat).context("unknown format of /proc/<pid>/stat")?.1;
+        }
+    }
+    Ok(cpu)
+}
+
 /// CPU time of all processes of the machine since it started.
 pub(super) fn cpu_of_machine() -> anyhow::Result<Duration> {
     let stat =
@@ -107,6 +123,11 @@ fn read_busy(stat: &str) -> Option<u32> {
     Some(user + nice + system + interrupts + soft_interrupts)
 }
 
+/// The process's parent (proc(5), field 4).
+fn read_parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Whether the process has exited, and the CPU time of it and its reaped children (proc(5), fields 3 and 14 to
 /// 17).
 fn read_stat(stat: &str) -> Option<(bool, Duration)> {
@@ -126,6 +147,22 @@ mod tests {
         let stat = "42 (a ) b) Z 1 42 42 0 -1 4194304 100 0 0 0 150 25 3 2 20 0 1 0 100 0 0";
         assert_eq!(read_stat(stat), Some((true, Duration::from_millis(1_800))));
         assert_eq!(read_stat("42 (sleep"), None);
+        assert_eq!(read_parent(stat), Some(1));
+    }
+
+    /// A decoder serves many recordings: its time would be missing until it ends.
+    #[test]
+    fn children_that_still_run_are_counted() {
+        let busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let busy = ChildGuard(busy);
+        let deadline = Instant::now() + WAIT_TIMEOUT;
+        while cpu_of(busy.0.id()).unwrap() < 10 * CLOCK_TICK {
+            assert!(Instant::now() < deadline, "it gets no CPU time");
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        let itself = std::process::id();
+        let (alone, together) = (cpu_of(itself).unwrap(), cpu_with_children_of(itself).unwrap());
+        assert!(together >= alone + 10 * CLOCK_TICK, "{together:?}, of these {alone:?} its own");
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn environment_of(pid: u32) -> anyhow::Result<String> {
         .into())
 }
 
-/// One starts for every recording. The command line of the operators' commands takes longer to build than a short recording to decode.
+/// One starts for every few recordings. The command line of the operators' commands takes longer to build than a short recording to decode.
 #[test]
 fn a_decoder_starts_without_the_command_line_of_operators() -> anyhow::Result<()> {
     let binaries = Options::with_fixtures(0.02)?.binaries;

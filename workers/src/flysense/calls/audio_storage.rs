@@ -85,9 +85,9 @@ pub(super) async fn prepare(
 ) -> Result<Result<Prepared, flysk_audio::AudioError>, JobError> {
     let source = ensure_source(flysense, call).await?;
     let prepared = local_prepared(&flysense.scratch, call);
-    let (options, isolation) = (flysense.audio.clone(), flysense.isolation.clone());
+    let (options, decoders) = (flysense.audio.clone(), flysense.decoders.clone());
     // Untrusted bytes are decoded in a child process, so that a crash does not end this one.
-    let work = move || flysk_audio::prepare_isolated(&source, &prepared, &options, &isolation);
+    let work = move || decoders.prepare(&source, &prepared, &options);
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| JobError::retry(format!("decoding failed: {error}")))

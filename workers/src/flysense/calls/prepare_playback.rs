@@ -183,10 +183,10 @@ async fn convert(
     source: &Path,
     prepared: &Path,
 ) -> Result<Result<PlayableFile, Failure>, JobError> {
-    let (options, isolation) = (flysense.audio.clone(), flysense.isolation.clone());
+    let (options, decoders) = (flysense.audio.clone(), flysense.decoders.clone());
     let (input, output) = (source.to_owned(), prepared.to_owned());
     // Untrusted bytes are decoded in a child process.
-    let work = move || flysk_audio::prepare_isolated(&input, &output, &options, &isolation);
+    let work = move || decoders.prepare(&input, &output, &options);
     let decoded = tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| JobError::retry(format!("decoding failed: {error}")))?;

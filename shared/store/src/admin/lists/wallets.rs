@@ -57,13 +57,14 @@ impl WalletListRow {
 pub async fn ids(conn: &mut Conn, filter: &WalletFilter, keyset: &Keyset) -> StoreResult<Vec<String>> {
     let mut query = sqlx::QueryBuilder::new("SELECT ");
     push_selection(&mut query, keyset);
-    query.push(match filter {
+    match filter {
         // Otherwise MariaDB may read the wallets by their ids until it has met enough empty ones.
         WalletFilter { install_id: None, widget_id: None, is_empty: true } => {
-            " FROM wallets FORCE INDEX (wallets_empty) WHERE 1 = 1"
+            query.push(" FROM wallets FORCE INDEX (wallets_empty)")
         }
-        _ => " FROM wallets WHERE 1 = 1",
-    });
+        _ => query.push(" FROM wallets"),
+    };
+    query.push(" WHERE 1 = 1");
     if let Some(id) = filter.install_id {
         query.push(" AND install_id = ").push_bind(id.to_string());
     }

@@ -12,7 +12,7 @@ use flysk_simulators::{amocrm, yandexgpt};
 use xtask::tools::FFMPEG;
 
 use crate::bench::audio::looped;
-use crate::bench::child::{cpu_of, cpu_of_machine, measure};
+use crate::bench::child::{cpu_of, cpu_of_machine, cpu_with_children_of, measure};
 use crate::bench::servers::Servers;
 use crate::bench::table::{Table, at_most, budgets};
 use crate::bench::times::{Sample, Times};
@@ -63,7 +63,7 @@ struct CpuTimes {
 impl CpuTimes {
     fn read(env: &Environment) -> anyhow::Result<Self> {
         Ok(Self {
-            worker: cpu_of(env.pid(1)?)?,
+            worker: cpu_with_children_of(env.pid(1)?)?,
             api: cpu_of(env.pid(0)?)?,
             simulators: cpu_of(std::process::id())?,
             machine: cpu_of_machine()?,
