@@ -18,7 +18,7 @@ use poem::web::{Data, Query};
 use poem::{Endpoint, IntoResponse as _, Request, Response, handler};
 use serde::{Deserialize, Serialize};
 
-use super::session::{open, seal, session_expired};
+use super::sealing::{open, seal, session_expired};
 use super::{render_page, view};
 use crate::deps::Deps;
 use crate::problem::Problem;

@@ -12,7 +12,7 @@ use poem::web::{Data, Form, Path};
 use poem::{Request, Response, handler};
 use serde::Deserialize;
 
-use super::pages::{PurchaseForm, chosen_item, reshow_form, validate_key};
+use super::purchase_form::{PurchaseForm, chosen_item, reshow_form, validate_key};
 use super::session::{HostedPage, Visitor, visitor};
 use super::transfer::{FormFault, RequisitesForm, TransferFormPage, TransferPage};
 use super::{error_page, render_page};

@@ -10,9 +10,12 @@ mod flycoins_transfer;
 mod link_use;
 mod pages;
 mod parties;
+mod purchase_form;
+mod sealing;
 mod session;
 mod subscription;
 mod transfer;
+mod transfer_rows;
 mod view;
 
 use poem::http::StatusCode;

@@ -7,13 +7,12 @@ use flysk_store::platform::installs::{self, Install};
 use poem::http::{StatusCode, header};
 use poem::web::{Data, Query};
 use poem::{Request, Response, handler};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::sealing::{internal, open, seal, session_expired};
 use super::{act_as, error_page, link_use, render_page, view};
 use crate::deps::Deps;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::Problem;
 
 /// Lifetime of a link, in seconds. Each handshake issues a new one.
 const LINK_TTL_S: u64 = 60 * 60;
@@ -225,23 +224,4 @@ impl Visitor {
     fn form_subject(&self) -> String {
         format!("billing_form\n{}\n{}", self.install.id, self.secret)
     }
-}
-
-pub(super) fn seal(deps: &Deps, what: &impl Serialize, aad: &str) -> Result<String, Problem> {
-    let text = serde_json::to_string(what).map_err(|error| internal(&error))?;
-    deps.keyring.seal_token(&SecretString::from(text), aad).map_err(|error| internal(&error))
-}
-
-pub(super) fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, aad: &str) -> Option<T> {
-    let text = deps.keyring.open_token(sealed, aad).ok()?;
-    serde_json::from_str(text.expose_secret()).ok()
-}
-
-pub(super) fn session_expired() -> Problem {
-    Problem::new(ProblemCode::Unauthorized, "open the page from the widget")
-}
-
-fn internal(error: &dyn std::fmt::Display) -> Problem {
-    tracing::error!(error = %error, "cannot create a link or session of the billing page");
-    Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
 }

@@ -12,7 +12,7 @@ use flysk_store::platform::purchases::{Package, Purchase};
 use poem::http::StatusCode;
 
 use super::parties::Parties;
-use super::transfer::{BalanceRow, TransferRow};
+use super::transfer_rows::{BalanceRow, TransferRow};
 use crate::html_page;
 
 /// Style of all pages.

@@ -11,7 +11,8 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 
 use super::caller::authorize_caller;
-use super::transcriptions::{Tag, find};
+use super::found_call::find;
+use super::transcriptions::Tag;
 use super::view::TranscriptionView;
 use crate::auth::WidgetCaller;
 use crate::deps::Deps;

@@ -7,7 +7,7 @@ use flysk_store::repeat_contended;
 use poem_openapi::Object;
 
 use super::caller::authorize_caller;
-use super::transcriptions::{find, load_details};
+use super::found_call::{find, load_details};
 use super::view::TranscriptionDetails;
 use crate::auth::WidgetCaller;
 use crate::choice::Choice;

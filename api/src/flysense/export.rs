@@ -13,10 +13,11 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::registry::MetaMediaType;
 use poem_openapi::{Enum, OpenApi, ResponseContent};
 
-use super::audio::binary;
+use super::audio_answer::binary;
 use super::caller::{FlysenseUser, authorize_caller};
+use super::found_call::find;
 use super::label_view::shown_labels;
-use super::transcriptions::{Tag, find};
+use super::transcriptions::Tag;
 use super::view::link_of;
 use crate::auth::WidgetCaller;
 use crate::deps::Deps;

@@ -1,22 +1,19 @@
 //! `/v1/flysense/transcriptions`: transcriptions of calls.
 
-use flysk_domain::flysense::analysis::Analysis;
 use flysk_domain::flysense::call::EntityType;
-use flysk_domain::flysense::utterance::Utterance;
 use flysk_domain::id::{EntityId, NoteId, TranscriptionId};
 use flysk_domain::trace::Trace;
 use flysk_services::calls::{CallRequest, RequestOutcome, request_by_user};
-use flysk_store::flysense::payments::{self, RunOf};
-use flysk_store::flysense::transcriptions::{self, Transcription};
-use flysk_store::flysense::{stages, transcripts};
+use flysk_store::flysense::transcriptions;
 use flysk_store::repeat_contended;
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi, Tags};
 
-use super::caller::{FlysenseUser, authorize_caller};
+use super::caller::authorize_caller;
 use super::edit::{TranscriptionEdit, edit};
+use super::found_call::{find, load_details};
 use super::view::{TranscriptionDetails, TranscriptionView};
 use crate::auth::WidgetCaller;
 use crate::choice::Choice;
@@ -317,24 +314,4 @@ async fn get(deps: &Deps, caller: &WidgetCaller, id: &str) -> Result<Transcripti
     let user = authorize_caller(deps, caller).await?;
     let call = find(deps, &user, id).await?;
     load_details(deps, &user, &call).await
-}
-
-/// The account's transcription. Transcriptions of other accounts are not found.
-pub(super) async fn find(deps: &Deps, user: &FlysenseUser, id: &str) -> Result<Transcription, Problem> {
-    let unknown = || Problem::new(ProblemCode::NotFound, "no such transcription in this account");
-    let id: TranscriptionId = id.parse().map_err(|_| unknown())?;
-    let mut conn = deps.conn().await?;
-    transcriptions::find(&mut conn, user.account_id(), id).await?.ok_or_else(unknown)
-}
-
-pub(super) async fn load_details(
-    deps: &Deps,
-    user: &FlysenseUser,
-    call: &Transcription,
-) -> Result<TranscriptionDetails, Problem> {
-    let mut conn = deps.conn().await?;
-    let found = transcripts::find::<Utterance, Analysis>(&mut conn, call.id).await?;
-    let payment = payments::find(&mut conn, RunOf { id: call.id, run: call.run }).await?;
-    let stages = stages::list(&mut conn, call.id, call.run).await?;
-    Ok(TranscriptionDetails::new(call, &user.account.host, found, payment.as_ref(), &stages))
 }

@@ -13,7 +13,8 @@ use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 
 use super::caller::authorize_caller;
-use super::transcriptions::{Tag, find};
+use super::found_call::find;
+use super::transcriptions::Tag;
 use crate::auth::WidgetCaller;
 use crate::choice::Choice;
 use crate::deps::Deps;

@@ -24,7 +24,7 @@ use poem::web::Data;
 use poem::{Body, Request, Response, RouteMethod, get, handler};
 
 use super::access::find_access;
-use super::pauth::{must_have_access, vault_problem};
+use super::pauth::{MIN_RENEWAL_AGE, must_have_access, vault_problem};
 use crate::auth::backend_of;
 use crate::cache::InstallAccess;
 use crate::deps::Deps;
@@ -40,8 +40,6 @@ const ANSWER_HEADER: HeaderName = HeaderName::from_static("x-flysk-answer");
 const MIN_TOKEN_LIFETIME: Duration = Duration::from_mins(1);
 /// The same for a request with a streamed body, which cannot be sent again.
 const MIN_STREAMED_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
-/// A rejected token younger than this is not renewed: the rejection has another cause.
-pub(super) const MIN_RENEWAL_AGE: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 /// Delay before the retry after a 429 without `Retry-After`.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Longest delay that the gateway waits itself; a 429 with a longer `Retry-After` is returned to the caller.

@@ -17,4 +17,5 @@ mod settings_rules;
 pub(crate) mod subscriptions;
 pub(crate) mod switch;
 mod tag;
+pub(crate) mod transfer_offers;
 pub(crate) mod transfers;

@@ -20,7 +20,6 @@ use poem_openapi::{Object, OpenApi};
 use secrecy::ExposeSecret;
 
 use super::access::find_access;
-use super::gateway::MIN_RENEWAL_AGE;
 use super::subscriptions::{SubscriptionAccess, access_of_user};
 use super::tag::Tag;
 use crate::auth::{BackendCaller, verify_for_widget};
@@ -33,6 +32,8 @@ use crate::time::Time;
 
 /// Minimum remaining lifetime of a returned token.
 const MIN_TOKEN_LIFETIME: std::time::Duration = std::time::Duration::from_mins(5);
+/// A rejected token younger than this is not renewed: the rejection has another cause.
+pub(super) const MIN_RENEWAL_AGE: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
 // No `Debug`: it contains a token.
 /// The account: either a user's token or an account id.

@@ -6,8 +6,9 @@ use poem::web::{Data, Form, Path};
 use poem::{Request, Response, handler};
 
 use super::caller::Caller;
+use super::done::Done;
 use super::form::{Button, fields};
-use super::overview::{Done, Shown, refused};
+use super::overview::{Shown, refused};
 use super::{answer, see_other};
 use crate::deps::Deps;
 use crate::platform::subscriptions::{Refusal, Wish, find_subscription, fulfil, unlink_found_card};

@@ -10,7 +10,7 @@ use flysk_services::invoice_payments::RenewalOffer;
 use flysk_store::platform::invoice_payments::Attempt;
 use flysk_store::platform::subscriptions::Invoice;
 
-use super::super::transfer::BalanceRow;
+use super::super::transfer_rows::BalanceRow;
 use super::super::view::STYLE;
 use super::frame::Frame;
 use super::history::{kind_ru, label_of};

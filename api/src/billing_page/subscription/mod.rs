@@ -6,6 +6,7 @@
 
 mod acts;
 mod caller;
+mod done;
 mod form;
 mod frame;
 mod history;

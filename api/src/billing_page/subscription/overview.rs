@@ -18,6 +18,7 @@ use super::super::render_page;
 use super::super::view::STYLE;
 use super::answer;
 use super::caller::Caller;
+use super::done::Done;
 use super::form::QuoteForm;
 use super::frame::Frame;
 use super::history::InvoiceRow;
@@ -34,72 +35,6 @@ use crate::problem::Problem;
 
 /// Latest invoices on the page.
 const RECENT_INVOICES: u32 = 5;
-
-/// Effect of the form before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
-    /// A change that costs nothing now.
-    Applied,
-    /// A cancellation.
-    Cancelled,
-    /// The revocation of a cancellation.
-    Restored,
-    /// A change that waited is withdrawn.
-    Withdrawn,
-    /// The card is unlinked.
-    Unlinked,
-    /// An invoice is discarded.
-    Discarded,
-    SeatFreed,
-}
-
-impl Done {
-    const ALL: [Self; 7] = [
-        Self::Applied,
-        Self::Cancelled,
-        Self::Restored,
-        Self::Withdrawn,
-        Self::Unlinked,
-        Self::Discarded,
-        Self::SeatFreed,
-    ];
-
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Cancelled => "cancelled",
-            Self::Restored => "restored",
-            Self::Withdrawn => "withdrawn",
-            Self::Unlinked => "unlinked",
-            Self::Discarded => "discarded",
-            Self::SeatFreed => "seat-freed",
-        }
-    }
-
-    /// Query that selects the notice of the page.
-    pub(super) fn query(self) -> String {
-        format!("?done={}", self.code())
-    }
-
-    fn of(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|done| done.code() == code)
-    }
-
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Applied => "Готово, изменение принято.",
-            Self::Cancelled => "Подписка отменена. Списаний больше не будет.",
-            Self::Restored => "Подписка возобновлена.",
-            Self::Withdrawn => "Запланированное изменение отменено.",
-            Self::Unlinked => {
-                "Карта отвязана: с неё больше ничего не спишется, и уже запланированные списания отменены. Списание, которое \
-                 банк уже проводит, может завершиться."
-            }
-            Self::Discarded => "Счёт отозван, платить по нему не нужно.",
-            Self::SeatFreed => "Место свободно: его займёт первый, кто откроет виджет.",
-        }
-    }
-}
 
 /// Notice about a cancellation while the bank makes a charge. Its money is returned, because its invoice is void.
 const CANCELLED_WHILE_CHARGED: &str = "Подписка отменена. Одно списание банк уже проводит: если деньги спишутся, мы их вернём. Других \

@@ -8,8 +8,8 @@ use poem::web::{Data, Form, Path};
 use poem::{Request, Response, handler};
 
 use super::caller::Caller;
+use super::done::Done;
 use super::form::{Button, fields};
-use super::overview::Done;
 use super::texts::{day, moment};
 use super::{answer, see_other};
 use crate::deps::Deps;

@@ -9,9 +9,8 @@ use poem::web::{Data, Form, Path};
 use poem::{Request, Response, handler};
 
 use super::super::render_page;
-use super::super::transfer::{
-    BalanceRow, FormFault, RequisitesForm, TransferFormPage, TransferPage, balances,
-};
+use super::super::transfer::{FormFault, RequisitesForm, TransferFormPage, TransferPage};
+use super::super::transfer_rows::{BalanceRow, balances};
 use super::caller::Caller;
 use super::form::{Button, fields};
 use super::texts::refusal_ru;

@@ -8,4 +8,4 @@ mod view;
 pub(super) use document::download;
 pub(crate) use document::{DocumentKind, document_url};
 pub(super) use form::{FormFault, RequisitesForm, TransferFormPage};
-pub(super) use view::{BalanceRow, TransferPage, TransferRow, balances};
+pub(super) use view::TransferPage;

@@ -1,67 +1,17 @@
-//! Context of the page of an issued invoice, and rows of lists.
+//! Context of the page of an issued invoice.
 
 use askama::Template;
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::InstallId;
 use flysk_domain::money::Kopecks;
-use flysk_domain::platform::transfers::{Inn, TransferInvoiceState, label_ru};
+use flysk_domain::platform::transfers::{TransferInvoiceState, label_ru};
 use flysk_domain::russian::{day, roubles};
 use flysk_services::pdf::find_issued_act;
-use flysk_store::platform::transfers::{
-    BalanceOwner, TransferInvoice, find_access, list_balances, read_balance,
-};
+use flysk_store::platform::transfers::{BalanceOwner, TransferInvoice, find_access, read_balance};
 
 use super::super::view::STYLE;
 use super::document::{DocumentKind, document_url};
 use crate::deps::Deps;
 use crate::problem::Problem;
-
-/// An invoice in a list.
-#[derive(Debug)]
-pub(in crate::billing_page) struct TransferRow {
-    pub(in crate::billing_page) id: String,
-    /// Number and payer.
-    pub(in crate::billing_page) title: String,
-    /// Day of the invoice.
-    pub(in crate::billing_page) on: String,
-    /// Price.
-    pub(in crate::billing_page) total: String,
-    /// State in Russian.
-    pub(in crate::billing_page) label: &'static str,
-    /// State, for styles.
-    pub(in crate::billing_page) code: &'static str,
-}
-
-impl From<&TransferInvoice> for TransferRow {
-    fn from(invoice: &TransferInvoice) -> Self {
-        Self {
-            id: invoice.id.to_string(),
-            title: format!("Счёт № {}, {}", invoice.number, invoice.payer.name),
-            on: day(invoice.issued_on),
-            total: roubles(invoice.total),
-            label: label_ru(invoice.state, invoice.paid),
-            code: invoice.state.as_str(),
-        }
-    }
-}
-
-/// Money of a firm that waits for its next invoice.
-#[derive(Debug)]
-pub(in crate::billing_page) struct BalanceRow {
-    /// INN of the firm.
-    pub(in crate::billing_page) inn: String,
-    pub(in crate::billing_page) amount: String,
-}
-
-/// The balances of the firms of an install.
-pub(in crate::billing_page) async fn balances(
-    deps: &Deps,
-    install: InstallId,
-) -> Result<Vec<BalanceRow>, Problem> {
-    let found = list_balances(&mut *deps.conn().await?, install).await?;
-    let row = |(inn, amount): (Inn, Kopecks)| BalanceRow { inn: inn.to_string(), amount: roubles(amount) };
-    Ok(found.into_iter().map(row).collect())
-}
 
 /// Context of the page.
 #[derive(Template)]

@@ -15,8 +15,9 @@ use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object, OpenApi};
 
 use super::super::caller::{FlysenseUser, authorize_caller};
+use super::super::found_call::find;
 use super::super::recordings::{Probe, Recordings};
-use super::super::transcriptions::{Tag, find};
+use super::super::transcriptions::Tag;
 use super::ticket::{TICKET_TTL, Ticket};
 use crate::auth::WidgetCaller;
 use crate::choice::Choice;

@@ -14,7 +14,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Query};
 
 use super::super::attended_stream::{MAX_UNREAD, attended};
-use super::super::audio::{AudioBody, NO_STORE, Played, audio_response};
+use super::super::audio_answer::{AudioBody, NO_STORE, Played, audio_response};
 use super::super::listeners::ListenerPermit;
 use super::super::recordings::Recordings;
 use super::super::transcriptions::Tag;

@@ -15,7 +15,7 @@ use flysk_store::platform::oauth_codes;
 use flysk_store::platform::unvouched_codes::{self, Displaced};
 use flysk_store::platform::widgets::Widget;
 
-use super::callback::bad_request;
+use super::problems::bad_request;
 use crate::problem::{Problem, ProblemCode};
 
 /// Maximum number of waiting unvouched codes of a widget.

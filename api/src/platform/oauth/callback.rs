@@ -25,6 +25,7 @@ use url::Url;
 use super::admission::{Arrival, admit_code};
 use super::connect::cookie_name;
 use super::page::{Ending, ReturnLink, content_security_policy, page};
+use super::problems::bad_request;
 use crate::deps::Deps;
 use crate::platform::tag::Tag;
 use crate::problem::{Problem, ProblemCode};
@@ -322,8 +323,4 @@ async fn consume_state(
 fn shares_cookies(deps: &Deps, widget: &Widget) -> bool {
     let redirect = Url::parse(&widget.redirect_uri).ok();
     redirect.as_ref().and_then(Url::host_str) == deps.config.http.public_url.host_str()
-}
-
-pub(super) fn bad_request(why: &str) -> Problem {
-    Problem::new(ProblemCode::BadRequest, why)
 }

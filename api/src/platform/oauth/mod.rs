@@ -5,6 +5,7 @@ mod callback;
 mod connect;
 mod disconnect;
 mod page;
+mod problems;
 
 pub(crate) use callback::CallbackApi;
 pub(crate) use connect::ConnectApi;

@@ -9,7 +9,7 @@ use poem_openapi::{Object, OpenApi};
 use crate::auth::WidgetCaller;
 use crate::deps::Deps;
 use crate::platform::tag::Tag;
-use crate::platform::transfers::takes_transfers;
+use crate::platform::transfer_offers::takes_transfers;
 use crate::problem::answers;
 
 /// Limits of a purchase by sum: `amount_kopecks` of `createFlycoinPurchase`.

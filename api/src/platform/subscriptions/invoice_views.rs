@@ -9,7 +9,7 @@ use flysk_store::platform::subscriptions::{Invoice, StoredQuote};
 use poem_openapi::Object;
 use poem_openapi::types::Example;
 
-use super::views::example_day;
+use super::examples::example_day;
 use crate::choice::Choice;
 use crate::time::Time;
 

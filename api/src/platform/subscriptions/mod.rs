@@ -3,6 +3,7 @@
 mod backend;
 mod cards;
 mod changes;
+mod examples;
 mod invoice_views;
 mod invoices;
 mod own_seat;

@@ -16,7 +16,7 @@ use poem_openapi::types::Example;
 use poem_openapi::{Object, OpenApi};
 
 use super::backend::find_install;
-use super::views::example_day;
+use super::examples::example_day;
 use super::work::{actor, lock, must_sell, not_sold};
 use crate::auth::{BackendCaller, WidgetCaller, WidgetUser};
 use crate::deps::Deps;

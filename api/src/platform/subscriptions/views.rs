@@ -12,13 +12,10 @@ use poem_openapi::Object;
 use poem_openapi::types::Example;
 use serde_json::{Value, json};
 
+use super::examples::example_day;
 use super::invoice_views::InvoiceView;
 use crate::choice::Choice;
 use crate::time::Time;
-
-pub(super) fn example_day(day: u32) -> NaiveDate {
-    NaiveDate::from_ymd_opt(2026, 12, day).unwrap_or_default()
-}
 
 /// Price of a seat for one length of the period.
 #[derive(Debug, Object)]

@@ -1,10 +1,9 @@
 //! Asking for invoices, finding and cancelling them.
 
-use chrono::NaiveDate;
-use flysk_domain::id::{InstallId, PurchaseId, TransferInvoiceId, WidgetId};
+use flysk_domain::id::{InstallId, PurchaseId, TransferInvoiceId};
 use flysk_domain::platform::lifecycle::InstallStatus;
 use flysk_domain::platform::purchases::Email;
-use flysk_domain::platform::subscriptions::{VatRate, moscow_day};
+use flysk_domain::platform::subscriptions::VatRate;
 use flysk_domain::platform::transfers::{Payer, PaymentSubject};
 use flysk_domain::trace::Trace;
 use flysk_services::purchases::{CreatePurchaseOutcome, MAX_OPEN_PURCHASES, PurchaseItem};
@@ -15,10 +14,7 @@ use flysk_services::transfers::{
     withdraw_transfer_invoice,
 };
 use flysk_store::platform::ledger;
-use flysk_store::platform::transfers::{
-    TransferInvoice, find_access, find_transfer_invoice, list_transfer_invoices,
-};
-use flysk_store::platform::vendors;
+use flysk_store::platform::transfers::{TransferInvoice, find_transfer_invoice, list_transfer_invoices};
 use flysk_store::repeat_contended;
 
 use crate::auth::WidgetUser;
@@ -37,19 +33,6 @@ pub(crate) struct Firm {
     pub(crate) payer: Payer,
     /// Checked address.
     pub(crate) email: Email,
-}
-
-/// Whether the seller of a widget is paid by transfer.
-pub(crate) async fn takes_transfers(deps: &Deps, widget: WidgetId) -> Result<bool, Problem> {
-    Ok(find_due_day(deps, widget).await?.is_some())
-}
-
-/// The last day to pay an invoice that the seller of a widget writes today, Moscow; `None` if it is not paid by transfer.
-pub(crate) async fn find_due_day(deps: &Deps, widget: WidgetId) -> Result<Option<NaiveDate>, Problem> {
-    let mut conn = deps.conn().await?;
-    let Some(vendor) = vendors::find_vendor_of_widget(&mut conn, widget).await? else { return Ok(None) };
-    let access = find_access(&mut conn, vendor.id).await?;
-    Ok(access.map(|access| access.due.last_day(moscow_day(deps.clock().now()))))
 }
 
 /// Requests an invoice that pays an open invoice of the administrator's subscription.

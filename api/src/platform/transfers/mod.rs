@@ -4,8 +4,9 @@ mod issue;
 mod operations;
 mod view;
 
+pub(crate) use crate::platform::transfer_offers::{find_due_day, takes_transfers};
 pub(crate) use issue::{
-    Firm, cancel_invoice, cover_invoice, find_due_day, find_latest_of, find_of_install, invoice_for_coins,
-    invoice_for_subscription, list_of_install, takes_transfers,
+    Firm, cancel_invoice, cover_invoice, find_latest_of, find_of_install, invoice_for_coins,
+    invoice_for_subscription, list_of_install,
 };
 pub(crate) use operations::TransferInvoicesApi;
