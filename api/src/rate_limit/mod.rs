@@ -1,4 +1,4 @@
-//! Rate limit of backends, with `RateLimit` headers.
+//! Rate limit of backends (throttling), with `RateLimit` headers.
 //!
 //! The limit is the widget's: requests of all its project tokens count together, in all processes. The gateway to amoCRM has
 //! amoCRM's limits instead.

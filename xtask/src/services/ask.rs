@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::port::loopback;
 
 /// Timeout of connecting and of each read.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends a command without blanks in its arguments; returns the strings of the answer, those of nested arrays too.
 ///
@@ -17,8 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// The server is unreachable, or answers with an error.
 pub(super) fn ask(port: u16, command: &str) -> Result<Vec<String>> {
-    let mut stream = TcpStream::connect_timeout(&loopback(port), TIMEOUT).context("cannot connect")?;
-    stream.set_read_timeout(Some(TIMEOUT)).context("cannot set a timeout")?;
+    let mut stream = TcpStream::connect_timeout(&loopback(port), ANSWER_TIMEOUT).context("cannot connect")?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).context("cannot set a timeout")?;
     stream.write_all(format!("{command}\r\n").as_bytes()).context("cannot send a command")?;
     let mut strings = Vec::new();
     read(&mut BufReader::new(stream), &mut strings)?;

@@ -23,7 +23,7 @@ const MAX_ROWS: u64 = 1_000_000;
 /// Batches between two writes of the progress.
 const BATCHES_PER_PROGRESS: u64 = 5;
 /// Retention of a file, documented for operators in `docs/admin.md`.
-const RETENTION: Duration = Duration::days(1);
+const FILE_RETENTION: Duration = Duration::days(1);
 
 impl JobHandler<App> for WriteExport {
     async fn handle(&self, run: &JobContext, app: &App) -> JobResult {
@@ -61,7 +61,7 @@ async fn write(run: &JobContext, app: &App, export: &ListExport) -> JobResult {
         return stop(run, app, unit, export, withdrawal).await;
     }
     let now = run.now();
-    exports::make_ready(&mut unit, export.id, file, now + RETENTION, now).await?;
+    exports::make_ready(&mut unit, export.id, file, now + FILE_RETENTION, now).await?;
     run.done(unit).await
 }
 
