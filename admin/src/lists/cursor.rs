@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use flysk_domain::platform::subscriptions::day_start;
 use flysk_store::admin::listing::Keyset;
 
-use super::count;
+use super::place::PLACE;
 use super::sorting::Sorting;
 use crate::http::form::query_string;
 use crate::http::{Fault, Pairs};
@@ -13,9 +13,6 @@ use crate::http::{Fault, Pairs};
 const PAGE_SIZE: u32 = 50;
 /// Maximum of `size`.
 const MAX_PAGE_SIZE: u32 = 1_000;
-
-/// Parameters of the address that are a place in the list, and how far it is counted there: no part of its filter.
-pub(crate) const PLACE: [&str; 4] = ["after", "before", "day", count::PARAMETER];
 
 /// Maximum length of an id or a key, in characters: a name of an account has up to 255.
 const MAX_KEY_LEN: usize = 300;

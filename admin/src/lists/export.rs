@@ -7,8 +7,8 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use super::cursor::PLACE;
 use super::frozen::freeze_pairs;
+use super::place::PLACE;
 use super::views::saved_query;
 use crate::http::form::query_string;
 use crate::http::{Exporting, Fault, Pairs, Rank, Record, Visit};

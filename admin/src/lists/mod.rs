@@ -5,6 +5,7 @@ mod count;
 pub(crate) mod cursor;
 pub(crate) mod export;
 pub(crate) mod frozen;
+mod place;
 mod rendering;
 pub(crate) mod sorting;
 pub(crate) mod ticked;

@@ -4,7 +4,7 @@ use flysk_store::admin::listing::Keyset;
 use flysk_store::admin::sorting::SortColumn;
 
 use super::List;
-use super::cursor::PLACE;
+use super::place::PLACE;
 use crate::http::form::query_string;
 use crate::http::{Fault, Pairs};
 use crate::view::{Direction, Heading, SortLink};

@@ -5,7 +5,7 @@ use flysk_store::admin::views::{self, SavedView};
 use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 
-use super::cursor::PLACE;
+use super::place::PLACE;
 use crate::http::form::query_string;
 use crate::http::respond::redirect;
 use crate::http::{Fault, Pairs, Rank, Support, Visit};

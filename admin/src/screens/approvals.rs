@@ -11,28 +11,15 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
+use super::approval_objects::{APPROVED, DECLINE, kind_of, path_of};
+use super::approval_requests::{BONUS, CREDIT, INVOICE_REFUND, MARK_PAID};
 use super::transfers::RETURN_BALANCE;
 use super::{decided_requests, erasure, invoices, purchases, subscriptions, transfers, wallets};
-use crate::http::form::query_string;
 use crate::http::{Act, Billing, Fault, Missing, Pairs, Proving, Rank, Record, Support, Visit};
 use crate::view::{Cell, DetailPage, Form, KeptField, Row, Section, Table, labels};
 
 /// Rows on the page.
 const ROWS_SHOWN: u32 = 100;
-/// Act of a compensation.
-pub(super) const CREDIT: &str = "wallet.credit";
-/// Act of a refund.
-pub(super) const REFUND: &str = "purchase.refund";
-/// Act of a refund of an invoice.
-pub(super) const INVOICE_REFUND: &str = "invoice.refund";
-/// Act of marking an invoice as paid.
-pub(super) const MARK_PAID: &str = "invoice.mark_paid";
-/// Act of granting bonus days.
-pub(super) const BONUS: &str = "subscription.bonus";
-/// Outcome of a request that was carried out.
-pub(super) const APPROVED: &str = "approved";
-/// Act of declining a request, and of withdrawing it.
-pub(super) const DECLINE: &str = "approval.decline";
 const DECLINED: &str = "declined";
 
 /// `GET /approvals`. Whoever may not decide sees the own requests only: that of an erasure needs no larger role.
@@ -73,24 +60,6 @@ fn written(act: &PendingAct) -> String {
     texts.join("; ")
 }
 
-/// Page of the act's object.
-pub(super) fn path_of(act: &PendingAct) -> String {
-    format!("/{}s/{}", kind_of(act), act.subject_id)
-}
-
-/// Kind of the act's object in the audit log.
-pub(super) fn kind_of(act: &PendingAct) -> &'static str {
-    match act.action.as_str() {
-        CREDIT => "wallet",
-        INVOICE_REFUND | MARK_PAID => "invoice",
-        BONUS => "subscription",
-        ERASE => "account",
-        RETURN_BALANCE => "install",
-        action if transfers::is_decision(action) => "transfer",
-        _ => "purchase",
-    }
-}
-
 /// Forms for an act. Who requested it may only withdraw it.
 fn forms(act: &PendingAct, is_own: bool) -> Vec<Form> {
     let (action, login) = (labels::action(&act.action), &act.requested_login);
@@ -100,47 +69,6 @@ fn forms(act: &PendingAct, is_own: bool) -> Vec<Form> {
     let title = if is_own { "Отозвать" } else { "Отклонить" };
     let decline = Form::act(format!("/approvals/{}/decline", act.id), title, title).text(text).danger();
     if is_own { vec![decline] } else { vec![approve, decline] }
-}
-
-/// Stores an act that needs a second operator, with the form to perform it by and a row in the audit log.
-pub(super) async fn request(
-    visit: &Visit<Billing>,
-    action: &'static str,
-    form: &Pairs,
-    subject: (&str, String),
-    amount: String,
-    reason: &str,
-) -> Result<Response, Fault> {
-    let path = visit.request.path.trim_end_matches(|c| c != '/').trim_end_matches('/').to_owned();
-    let pending = PendingAct {
-        id: PendingActId::generate(visit.deps.clock()),
-        action: action.to_owned(),
-        subject_id: subject.1.clone(),
-        form: query_string(&form.written()).trim_start_matches('?').to_owned(),
-        amount: amount.clone(),
-        reason: reason.to_owned(),
-        requested_by: visit.who.id,
-        requested_login: visit.who.login.clone(),
-        requested_at: visit.deps.clock().now(),
-        outcome: None,
-    };
-    let write = || async {
-        let mut act = visit.begin().await?;
-        pending_acts::insert(&mut act, &pending).await?;
-        act.commit(Record {
-            action: "approval.request",
-            subject: (subject.0, subject.1.clone()),
-            reason,
-            before: Value::Null,
-            after: json!({ "approval": pending.id, "action": action, "amount": amount }),
-        })
-        .await
-    };
-    repeat_contended(write).await?;
-    // Of an invoice, its own amount counts; of the others, what was done before as well.
-    let summed = if action == MARK_PAID { "" } else { ", считая уже выполненное" };
-    let notice = format!("{amount}{summed}: нужен второй оператор. Заявка ждёт в разделе «Заявки».");
-    Ok(visit.done(&path, &notice))
 }
 
 /// Locks a waiting act.

@@ -5,7 +5,7 @@ use flysk_domain::id::{OperatorId, PendingActId};
 use flysk_store::Conn;
 use flysk_store::admin::pending_acts::{self, DecidedAct};
 
-use super::approvals::{APPROVED, DECLINE, kind_of, path_of};
+use super::approval_objects::{APPROVED, DECLINE, kind_of, path_of};
 use crate::http::form::query_string;
 use crate::http::{Fault, Support, Visit};
 use crate::view::{Cell, Row, Section, Table, Tone, labels};

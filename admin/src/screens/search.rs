@@ -19,9 +19,11 @@ use super::api_errors::{ApiErrors, errors_of_request, found_row};
 use super::audit::{AuditLog, acts_of_request};
 use super::calls::Calls;
 use super::jobs::Jobs;
+use super::object_pages::page_of;
 use super::payments::Payments;
 use super::purchases::Purchases;
 use super::search_contacts::{by_contact, is_contact_of};
+use super::search_tables::{ROWS_SHOWN, push};
 use super::transfer_invoices::TransferInvoices;
 use super::{vendors as vendors_screen, widgets as widgets_screen};
 use crate::http::respond::redirect;
@@ -29,44 +31,8 @@ use crate::http::{Fault, Support, Visit};
 use crate::lists::{Keyset, List as _};
 use crate::view::{DetailPage, Section, Table};
 
-/// Rows of each table of results.
-pub(super) const ROWS_SHOWN: u32 = 20;
 /// The same for tables that are read whole: vendors and widgets, of which there are few.
 const SELLERS_SHOWN: usize = 20;
-/// Length of an id without its prefix.
-const ULID_LEN: usize = 26;
-
-/// Prefixes of ids and the sections of their pages.
-const PAGES: [(&str, &str); 19] = [
-    ("vnd_", "vendors"),
-    ("pln_", "plans"),
-    ("ipm_", "payments"),
-    ("sub_", "subscriptions"),
-    ("tin_", "transfer-invoices"),
-    ("bop_", "transfers"),
-    ("inv_", "invoices"),
-    ("ins_", "installs"),
-    ("job_", "jobs"),
-    ("evt_", "events"),
-    ("wal_", "wallets"),
-    ("pur_", "purchases"),
-    ("tr_", "calls"),
-    ("wgt_", "widgets"),
-    ("aud_", "audit"),
-    ("opr_", "operators"),
-    ("blk_", "bulk"),
-    ("exp_", "exports"),
-    ("pcm_", "campaigns"),
-];
-
-/// The page that a text names by its form.
-pub(super) fn page_of(text: &str) -> Option<String> {
-    let (_, section) = PAGES.into_iter().find(|(prefix, _)| {
-        text.strip_prefix(prefix)
-            .is_some_and(|ulid| ulid.len() == ULID_LEN && ulid.bytes().all(|b| b.is_ascii_alphanumeric()))
-    })?;
-    Some(format!("/{section}/{text}"))
-}
 
 /// `GET /search?q=…`.
 pub(crate) async fn show(visit: Visit<Support>) -> Result<Response, Fault> {
@@ -216,31 +182,4 @@ async fn sellers(conn: &mut Conn, text: &str, contacts: &[ContactTerm]) -> Resul
     let rows = found.take(SELLERS_SHOWN).map(|widget| widgets_screen::row(&widget)).collect();
     push(&mut sections, "Виджеты", &widgets_screen::HEAD, rows);
     Ok(sections)
-}
-
-pub(super) fn push(
-    sections: &mut Vec<Section>,
-    title: &str,
-    head: &[&'static str],
-    rows: Vec<crate::view::Row>,
-) {
-    if !rows.is_empty() {
-        sections.push(Section::new(title, Table::new(head, rows), ""));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::page_of;
-
-    #[test]
-    fn an_id_opens_its_page() {
-        let ulid = "01KC0000000000000000000000";
-        assert_eq!(page_of(&format!("job_{ulid}")), Some(format!("/jobs/job_{ulid}")));
-        assert_eq!(page_of(&format!("tr_{ulid}")), Some(format!("/calls/tr_{ulid}")));
-        assert_eq!(page_of(&format!("blk_{ulid}")), Some(format!("/bulk/blk_{ulid}")));
-        for other in ["job_1", "31234567", "demo.amocrm.ru", "job_../../../../../../../../../x"] {
-            assert_eq!(page_of(other), None, "{other}");
-        }
-    }
 }

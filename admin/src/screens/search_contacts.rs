@@ -11,7 +11,7 @@ use flysk_store::{Conn, StoreResult};
 
 use super::invoices::Invoices;
 use super::purchases::Purchases;
-use super::search::{ROWS_SHOWN, push};
+use super::search_tables::{ROWS_SHOWN, push};
 use super::transfer_invoices::TransferInvoices;
 use crate::lists::List as _;
 use crate::view::{Cell, Row, Section};

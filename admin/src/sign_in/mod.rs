@@ -1,6 +1,7 @@
 //! Signing in: password, second factor, sessions, lock-out.
 
 pub(crate) mod lockout;
+mod own_access;
 pub(crate) mod pages;
 pub(crate) mod passkey;
 pub(crate) mod passkey_pages;

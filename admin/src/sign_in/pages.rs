@@ -1,24 +1,22 @@
 //! Pages of signing in: password, second factor, its set-up, signing out.
 
 use askama::Template;
-use flysk_domain::id::{AuditId, OperatorId};
-use flysk_store::Conn;
-use flysk_store::admin::audit::{self, NewAuditRow};
+use flysk_domain::id::OperatorId;
 use flysk_store::admin::operators::{self, Operator};
 use flysk_store::admin::sessions;
 use flysk_store::repeat_contended;
 use poem::Response;
 use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 
 use super::lockout::Counters;
+use super::own_access::record;
 use super::password::{self, MAX_PASSWORD_BYTES};
 use super::session::{self, form_token, safe_target};
 use super::{passkey, second_factor};
 use crate::assets;
 use crate::http::respond::{page, redirect};
-use crate::http::{Fault, Guest, Incoming, Newcomer, Support, Visit};
+use crate::http::{Fault, Guest, Newcomer, Support, Visit};
 
 /// Path of the form for the second factor.
 const CODE_PATH: &str = "/sign-in/code";
@@ -209,29 +207,6 @@ pub(crate) async fn check_code(newcomer: Newcomer) -> Result<Response, Fault> {
     };
     session::remember::<OperatorId>(deps, &mut response, &token);
     Ok(response)
-}
-
-/// Inserts a row of the audit log about the operator's own access; `after` says what happened besides the action.
-pub(super) async fn record(
-    conn: &mut Conn,
-    deps: &crate::deps::Deps,
-    request: &Incoming,
-    operator: &Operator,
-    action: &str,
-    after: Option<&Value>,
-) -> Result<(), Fault> {
-    let row = NewAuditRow {
-        id: AuditId::generate(deps.clock()),
-        operator_id: Some(operator.id),
-        operator_login: &operator.login,
-        action,
-        subject: ("operator", &operator.id.to_string()),
-        reason: "",
-        states: (None, after.map(Value::to_string)),
-        address: &request.address,
-        correlation_id: &request.trace.correlation_id,
-    };
-    Ok(audit::insert(conn, &row, deps.clock().now()).await?)
 }
 
 /// `POST /sign-out`.

@@ -14,7 +14,7 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use super::pages::record;
+use super::own_access::record;
 use super::session;
 use crate::deps::Deps;
 use crate::http::respond::with_headers;

@@ -6,7 +6,7 @@ use flysk_store::admin::sessions::{self, Session};
 use flysk_store::repeat_contended;
 
 use super::lockout::Counters;
-use super::pages::record;
+use super::own_access::record;
 use super::passkey::Attempt;
 use super::second_factor::use_code;
 use super::session::{self, FoundOperator};

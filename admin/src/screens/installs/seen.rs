@@ -9,8 +9,8 @@ use flysk_store::platform::handshake_periods;
 use flysk_store::platform::installs::Install;
 use flysk_store::{Conn, StoreResult};
 
-use super::sources::{Window, plain, request_of};
-use super::timeline::{Entry, Kind};
+use super::entry::{Entry, Kind};
+use super::window::{Window, plain, request_of};
 use crate::view::{Cell, Tone};
 
 /// Handshakes that began, were lost or found again, and the latest one.

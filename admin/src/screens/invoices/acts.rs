@@ -13,8 +13,8 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::http::{Billing, Fault, Record, Visit};
-use crate::screens::approvals;
-use crate::screens::subscriptions::to_fault;
+use crate::screens::approval_requests;
+use crate::screens::subscription_faults::to_fault;
 use crate::view::{Form, format};
 
 /// Forms for an open invoice. `is_locked`: a payment keeps it from being paid by another one, and may be ended.
@@ -55,14 +55,22 @@ pub(crate) async fn mark_paid(visit: Visit<Billing>) -> Result<Response, Fault> 
         }
         let (form, subject) = (&visit.request.form, ("invoice", id.to_string()));
         let amount = format::roubles(found.total);
-        return approvals::request(&visit, approvals::MARK_PAID, form, subject, amount, reason).await;
+        return approval_requests::request(
+            &visit,
+            approval_requests::MARK_PAID,
+            form,
+            subject,
+            amount,
+            reason,
+        )
+        .await;
     }
     let run = || async {
         let mut act = visit.begin().await?;
         let by = OperatorAct { operator: &visit.who.login, reason };
         let (before, after) = mark_paid_in(act.unit(), visit.deps.clock(), id, by).await?;
         act.commit(Record {
-            action: approvals::MARK_PAID,
+            action: approval_requests::MARK_PAID,
             subject: ("invoice", id.to_string()),
             reason,
             before,

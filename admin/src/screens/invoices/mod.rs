@@ -10,4 +10,4 @@ pub(super) use acts::{clear_lock, mark_paid, mark_paid_in, void};
 pub(crate) use list::Invoices;
 pub(super) use receipt::decide_receipt;
 pub(super) use refund::{form_of as refund_form, refund, refund_in};
-pub(super) use show::{lines_table, refunds_table, show};
+pub(super) use show::show;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::http::{Billing, Fault, Record, Visit};
 use crate::lists::Keyset;
-use crate::screens::subscriptions::to_fault;
+use crate::screens::subscription_faults::to_fault;
 use crate::view::{Field, Form};
 
 /// Values of the field with the decision.

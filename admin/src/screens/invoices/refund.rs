@@ -14,7 +14,7 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::http::{Billing, Fault, Pairs, Record, Visit};
-use crate::screens::approvals;
+use crate::screens::approval_requests;
 use crate::view::{Field, Form, format};
 
 /// Ways of paying an invoice without a payment at the terminal: an operator's mark, and a transfer, which a payment order returns.
@@ -96,7 +96,15 @@ pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
         // What an empty field stands for may change before the second operator approves it.
         let form = form.with("roubles", &wanted.to_string());
         let (subject, amount) = (("invoice", id.to_string()), format::roubles(wanted));
-        return approvals::request(&visit, approvals::INVOICE_REFUND, &form, subject, amount, reason).await;
+        return approval_requests::request(
+            &visit,
+            approval_requests::INVOICE_REFUND,
+            &form,
+            subject,
+            amount,
+            reason,
+        )
+        .await;
     }
     let run = || async {
         let mut act = visit.begin().await?;
@@ -107,7 +115,7 @@ pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
             return Err(Fault::conflict("Сумма возвратов этого счёта уже другая. Откройте счёт заново."));
         }
         act.commit(Record {
-            action: approvals::INVOICE_REFUND,
+            action: approval_requests::INVOICE_REFUND,
             subject: ("invoice", id.to_string()),
             reason,
             before,

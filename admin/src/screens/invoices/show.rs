@@ -2,13 +2,13 @@
 
 use flysk_domain::id::InvoiceId;
 use flysk_domain::platform::invoice_payments::may_be_cleared;
-use flysk_domain::platform::subscriptions::{InvoiceState, QuoteLine};
+use flysk_domain::platform::subscriptions::InvoiceState;
 use flysk_store::Conn;
 use flysk_store::admin::audit;
 use flysk_store::admin::lists::notifications::{self, NotificationFilter};
 use flysk_store::admin::lists::payments::{self, PaymentFilter};
 use flysk_store::admin::lists::receipts::{self, ReceiptFilter};
-use flysk_store::platform::invoice_payments::{self, InvoiceRefund};
+use flysk_store::platform::invoice_payments;
 use flysk_store::platform::subscriptions::{self, Invoice};
 use flysk_store::platform::vendors;
 use poem::Response;
@@ -19,9 +19,10 @@ use crate::http::{Billing, Fault, Support, Visit};
 use crate::lists::{Keyset, List as _};
 use crate::screens::audit::acts_section;
 use crate::screens::bank::Notifications;
+use crate::screens::invoice_tables::{lines_table, refunds_table};
 use crate::screens::payments::Payments;
 use crate::screens::receipts::Receipts;
-use crate::view::{Cell, DetailPage, Labeled as _, Row, Section, Table, codes, labels};
+use crate::view::{Cell, DetailPage, Labeled as _, Section, Table, codes, labels};
 
 /// Rows of each table.
 const ROWS_SHOWN: u32 = 50;
@@ -129,35 +130,4 @@ async fn sections(conn: &mut Conn, invoice: &Invoice) -> Result<Vec<Section>, Fa
             "Банк ещё ничего не сообщал.",
         ),
     ])
-}
-
-/// Lines of an invoice or of a quote.
-pub(in crate::screens) fn lines_table(lines: &[QuoteLine]) -> Table {
-    let row = |line: &QuoteLine| {
-        let (from, until) = (line.period.from.format("%d.%m.%Y"), line.period.until.format("%d.%m.%Y"));
-        Row::plain(vec![
-            Cell::text(line.title.clone()),
-            Cell::text(format!("{from}–{until}")),
-            Cell::number(line.seats),
-            Cell::roubles(line.amount),
-        ])
-    };
-    Table::new(&["Строка", "Дни", "Мест", "Сумма"], lines.iter().map(row).collect())
-}
-
-/// Refunds of an invoice or of a payment.
-pub(in crate::screens) fn refunds_table(refunds: &[InvoiceRefund]) -> Table {
-    let row = |refund: &InvoiceRefund| {
-        Row::plain(vec![
-            Cell::time(refund.created_at),
-            Cell::roubles(refund.amount),
-            refund.state.cell(),
-            Cell::text(refund.requested_by.clone()),
-            Cell::text(refund.reason.clone()),
-            Cell::link(format!("/payments/{}", refund.payment_row_id), refund.payment_row_id),
-            Cell::time(refund.updated_at),
-        ])
-    };
-    let head = ["Запрошен", "Сумма", "Состояние", "Кем", "Причина", "Платёж", "Изменён"];
-    Table::new(&head, refunds.iter().map(row).collect())
 }

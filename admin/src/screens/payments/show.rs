@@ -14,7 +14,7 @@ use crate::http::{Billing, Fault, Support, Visit};
 use crate::lists::{Keyset, List as _};
 use crate::screens::audit::acts_section;
 use crate::screens::bank::Notifications;
-use crate::screens::invoices::refunds_table;
+use crate::screens::invoice_tables::refunds_table;
 use crate::view::{Cell, DetailPage, Labeled as _, Section, Table, codes, labels};
 
 /// Rows of each table.

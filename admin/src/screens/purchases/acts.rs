@@ -18,7 +18,7 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::http::{Billing, Fault, Pairs, Record, Support, Visit};
-use crate::screens::approvals;
+use crate::screens::approval_requests;
 use crate::view::{Labeled as _, format};
 
 /// Maximum length of a requester in a refund's row.
@@ -71,7 +71,8 @@ pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
         let form = form.with("roubles", &wanted.to_string());
         let subject = ("purchase", id.to_string());
         let amount = format::roubles(wanted);
-        return approvals::request(&visit, approvals::REFUND, &form, subject, amount, reason).await;
+        return approval_requests::request(&visit, approval_requests::REFUND, &form, subject, amount, reason)
+            .await;
     }
     let run = || async {
         let mut act = visit.begin().await?;
@@ -81,7 +82,7 @@ pub(crate) async fn refund(visit: Visit<Billing>) -> Result<Response, Fault> {
             return Err(Fault::conflict("Сумма возвратов этой покупки уже другая. Откройте покупку заново."));
         }
         act.commit(Record {
-            action: approvals::REFUND,
+            action: approval_requests::REFUND,
             subject: ("purchase", id.to_string()),
             reason,
             before,

@@ -3,15 +3,11 @@
 use flysk_domain::Clock;
 use flysk_domain::admin::{BONUS_WINDOW, bonus_needs_second};
 use flysk_domain::id::{InstallId, SubscriptionId};
-use flysk_domain::platform::subscriptions::{
-    CancelOutcome, RefundReason, ReinstateRefusal, SubscriptionSettings,
-};
+use flysk_domain::platform::subscriptions::{CancelOutcome, SubscriptionSettings};
 use flysk_domain::russian::days_word;
 use flysk_services::audit_states::subscription_state;
 use flysk_services::invoice_payments::find_chargeable_card;
-use flysk_services::subscriptions::{
-    self as services, Actor, CancelError, OperatorAct, OperatorError, settings_of,
-};
+use flysk_services::subscriptions::{self as services, Actor, CancelError, OperatorAct, settings_of};
 use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::platform::{installs, widgets};
 use flysk_store::repeat_contended;
@@ -19,7 +15,8 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::http::{Act, Billing, Fault, Pairs, Record, Visit};
-use crate::screens::approvals;
+use crate::screens::approval_requests;
+use crate::screens::subscription_faults::to_fault;
 use crate::view::format;
 
 /// Locks the subscription of the address and reads its widget's settings.
@@ -91,13 +88,14 @@ pub(crate) async fn grant_bonus(visit: Visit<Billing>) -> Result<Response, Fault
         if bonus_needs_second(granted) {
             return Ok(false);
         }
-        let (action, subject) = (approvals::BONUS, ("subscription", id.to_string()));
+        let (action, subject) = (approval_requests::BONUS, ("subscription", id.to_string()));
         act.commit(Record { action, subject, reason, before, after }).await?;
         Ok::<_, Fault>(true)
     };
     if !repeat_contended(run).await? {
         let (subject, amount) = (("subscription", id.to_string()), format!("{days} {}", days_word(days)));
-        return approvals::request(&visit, approvals::BONUS, form, subject, amount, reason).await;
+        return approval_requests::request(&visit, approval_requests::BONUS, form, subject, amount, reason)
+            .await;
     }
     Ok(visit.done(&format!("/subscriptions/{id}"), &format!("Начислено бонусных дней: {days}.")))
 }
@@ -243,52 +241,6 @@ pub(crate) async fn start(visit: Visit<Billing>) -> Result<Response, Fault> {
     };
     let id = repeat_contended(run).await?;
     Ok(visit.done(&format!("/subscriptions/{id}"), "Подписка создана."))
-}
-
-/// Why an act is not possible, in Russian.
-pub(crate) fn to_fault(error: OperatorError) -> Fault {
-    match error {
-        OperatorError::Reinstate(ReinstateRefusal::TooLate(day)) => Fault::conflict(format!(
-            "Следующий период закончился {}: восстановить подписку нельзя.",
-            day.format("%d.%m.%Y")
-        )),
-        OperatorError::Reinstate(ReinstateRefusal::Refunded(day)) => Fault::conflict(format!(
-            "Деньги за период до {} возвращены: восстановить подписку нельзя. Оформите новую или начислите дни.",
-            day.format("%d.%m.%Y")
-        )),
-        OperatorError::Refused(_) | OperatorError::Reinstate(_) => {
-            Fault::conflict("Состояние подписки этого не позволяет. Обновите страницу.")
-        }
-        OperatorError::Bonus(_) => Fault::refused("Столько дней начислить нельзя: от 1 до 366."),
-        OperatorError::Cancels => Fault::conflict("Подписка закончится с периодом: сначала отзовите отмену."),
-        OperatorError::NextPeriodPaid => Fault::conflict("Следующий период уже оплачен."),
-        OperatorError::InvoiceNotOpen(_) => Fault::conflict("Счёт уже не ждёт оплаты."),
-        OperatorError::UnderReview => Fault::conflict("Подписка ждёт решения: сначала завершите проверку."),
-        OperatorError::NotUnderReview => Fault::conflict("Подписка не ждёт решения."),
-        OperatorError::NotLocked => Fault::conflict("У счёта нет незавершённого платежа."),
-        OperatorError::StillDeciding => Fault::conflict("Банк ещё может решить судьбу платежа. Подождите."),
-        OperatorError::NoReceipt => Fault::conflict("У счёта нет закрывающего чека."),
-        OperatorError::ReceiptDecided(_) => {
-            Fault::conflict("О закрывающем чеке сейчас решать нечего. Обновите страницу.")
-        }
-        OperatorError::NotRefunded => {
-            Fault::conflict("Деньги за текущий период возвращены не все: закончить его сразу нельзя.")
-        }
-        OperatorError::CannotSettle(reason) => {
-            Fault::conflict(format!("Эту оплату принять нельзя: {}.", why_returned(reason)))
-        }
-        OperatorError::Store(error) => error.into(),
-    }
-}
-
-/// Why money for an invoice would be returned, in Russian.
-const fn why_returned(reason: RefundReason) -> &'static str {
-    match reason {
-        RefundReason::PaidTwice => "счёт уже оплачен другим платежом",
-        RefundReason::Cancelled => "клиент тем временем отменил подписку",
-        RefundReason::TooLate => "оплаченный период уже прошёл или его занял другой",
-        RefundReason::Superseded => "то, за что выставлен счёт, тем временем изменили",
-    }
 }
 
 pub(super) fn not_cancelled(error: CancelError) -> Fault {

@@ -6,7 +6,6 @@ mod quote;
 mod seats;
 mod show;
 
-pub(super) use acts::to_fault;
 pub(super) use acts::{
     cancel, end_refunded, end_review, grant_bonus, grant_bonus_in, reinstate, renew, restore, start,
 };

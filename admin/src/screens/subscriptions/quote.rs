@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::acts::{lock, not_cancelled, record};
 use crate::http::{Billing, Fault, Pairs, Record, Visit};
-use crate::screens::invoices::lines_table;
+use crate::screens::invoice_tables::lines_table;
 use crate::view::{Cell, DetailPage, Field, Form, Section, format};
 
 /// Reason in the audit log of a price that was asked for: nothing has changed yet.

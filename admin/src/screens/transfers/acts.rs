@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::order::{order_fields, order_of};
 use crate::deps::Deps;
 use crate::http::{Billing, Fault, Pairs, Record, Visit};
-use crate::screens::approvals;
+use crate::screens::approval_requests;
 use crate::view::{Field, Form, format};
 
 const MATCH: &str = "transfer.match";
@@ -157,7 +157,7 @@ async fn decide(visit: &Visit<Billing>, action: &'static str, notice: &str) -> R
     drop(conn);
     if transfer_needs_second(found.amount) {
         let (subject, amount) = (("transfer", id.to_string()), format::roubles(found.amount));
-        return approvals::request(visit, action, form, subject, amount, reason).await;
+        return approval_requests::request(visit, action, form, subject, amount, reason).await;
     }
     let run = || async {
         let mut act = visit.begin().await?;

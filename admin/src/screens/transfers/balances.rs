@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::order::{order_fields, order_of};
 use crate::deps::Deps;
 use crate::http::{Billing, Fault, Pairs, Record, Visit};
-use crate::screens::approvals;
+use crate::screens::approval_requests;
 use crate::view::{Cell, Field, Form, Row, Section, Table, format};
 
 /// Act of a recorded return.
@@ -103,7 +103,7 @@ pub(crate) async fn return_balance(visit: Visit<Billing>) -> Result<Response, Fa
     };
     if !repeat_contended(run).await? {
         let (subject, amount) = (("install", id.to_string()), format::roubles(kopecks));
-        return approvals::request(&visit, RETURN_BALANCE, form, subject, amount, reason).await;
+        return approval_requests::request(&visit, RETURN_BALANCE, form, subject, amount, reason).await;
     }
     Ok(visit.done(&format!("/installs/{id}"), "Возврат записан, баланс уменьшен."))
 }

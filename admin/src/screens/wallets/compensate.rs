@@ -15,7 +15,7 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::http::{Billing, Fault, Pairs, Record, Visit};
-use crate::screens::approvals;
+use crate::screens::approval_requests;
 use crate::view::{Field, Form, format};
 
 /// Hours in which the compensations of a wallet are added up.
@@ -51,7 +51,7 @@ pub(crate) async fn credit(visit: Visit<Billing>) -> Result<Response, Fault> {
             return Ok(false);
         }
         act.commit(Record {
-            action: approvals::CREDIT,
+            action: approval_requests::CREDIT,
             subject: ("wallet", id.to_string()),
             reason,
             before,
@@ -63,7 +63,8 @@ pub(crate) async fn credit(visit: Visit<Billing>) -> Result<Response, Fault> {
     if !repeat_contended(run).await? {
         let (form, subject) = (&visit.request.form, ("wallet", id.to_string()));
         let amount = format::coins(amount);
-        return approvals::request(&visit, approvals::CREDIT, form, subject, amount, reason).await;
+        return approval_requests::request(&visit, approval_requests::CREDIT, form, subject, amount, reason)
+            .await;
     }
     Ok(visit.done(&format!("/wallets/{id}"), &format!("Начислено {}.", format::coins(amount))))
 }
@@ -76,7 +77,7 @@ async fn credited_lately(
     id: WalletId,
 ) -> Result<Option<MicroCoins>, Fault> {
     let filter = AuditFilter {
-        action: Some(approvals::CREDIT.to_owned()),
+        action: Some(approval_requests::CREDIT.to_owned()),
         subject_kind: Some("wallet".to_owned()),
         subject_id: Some(id.to_string()),
         ..AuditFilter::default()
