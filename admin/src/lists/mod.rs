@@ -5,7 +5,7 @@ mod count;
 pub(crate) mod cursor;
 pub(crate) mod export;
 pub(crate) mod frozen;
-mod place;
+pub(crate) mod place;
 mod rendering;
 pub(crate) mod sorting;
 pub(crate) mod ticked;
