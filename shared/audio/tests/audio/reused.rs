@@ -20,7 +20,7 @@ const ANSWER: &str = "read -r request
 started=$(printf '%s' \"$1\" | /bin/sed \"s/\\\"parent\\\":[0-9]*/\\\"parent\\\":$$/\")
 printf '%s\\n' \"$request\" | \"$decoder\" audio:decode \"$started\"";
 
-/// A pool whose decoders note that they were started.
+/// A pool whose decoders note that they were started. What starts ffmpeg is no decoder: it has further arguments.
 struct Noted {
     dir: TestDir,
     pool: DecoderPool,
@@ -31,7 +31,7 @@ impl Noted {
     fn new(commands: &str) -> Self {
         let dir = TestDir::new();
         let decoder = env!("CARGO_BIN_EXE_flysk-prepare");
-        let commands = format!("echo $$ >> \"$0.started\"\ndecoder='{decoder}'\n{commands}");
+        let commands = format!("if [ $# = 1 ]; then echo $$ >> \"$0.started\"; fi\ndecoder='{decoder}'\n{commands}");
         let program = Program { path: script(&dir, "decoder", &commands), args: Vec::new() };
         let pool = DecoderPool::new(Isolation { program, max_memory_bytes: MAX_MEMORY_BYTES });
         Self { dir, pool }
