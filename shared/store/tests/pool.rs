@@ -92,22 +92,7 @@ async fn a_dropped_begin_leaves_no_transaction_to_the_next_caller(
 ) {
     let pool =
         flysk_store::configure_pool(options.max_connections(1)).connect_with(connect.clone()).await.unwrap();
-    let mut reader = MySqlConnection::connect_with(&connect).await.unwrap();
-    sqlx::query("CREATE TABLE marks (number INT PRIMARY KEY) ENGINE = InnoDB").execute(&pool).await.unwrap();
-    for number in 1..=500_i64 {
-        let mut begin = Box::pin(pool.begin());
-        for _ in 0..number % 6 {
-            if poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(begin);
-        sqlx::query("INSERT INTO marks VALUES (?)").bind(number).execute(&pool).await.unwrap();
-        let seen: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM marks").fetch_one(&mut reader).await.unwrap();
-        assert_eq!(seen, number, "a statement was not committed");
-    }
+    assert_dropped_begins_are_rolled_back(&pool, &connect, || pool.begin()).await;
 }
 
 /// The same without the rollback of connections that come back.
@@ -118,10 +103,20 @@ async fn a_dropped_begin_of_ours_is_rolled_back_by_a_task(
 ) {
     let pool = flysk_store::configure_trusting_pool(options.max_connections(1));
     let pool = pool.connect_with(connect.clone()).await.unwrap();
-    let mut reader = MySqlConnection::connect_with(&connect).await.unwrap();
-    sqlx::query("CREATE TABLE marks (number INT PRIMARY KEY) ENGINE = InnoDB").execute(&pool).await.unwrap();
+    assert_dropped_begins_are_rolled_back(&pool, &connect, || flysk_store::begin(&pool)).await;
+}
+
+/// Drops beginnings of transactions after none to five polls, and expects that what the only connection of the pool writes afterwards
+/// is committed.
+async fn assert_dropped_begins_are_rolled_back<F: Future>(
+    pool: &MySqlPool,
+    connect: &MySqlConnectOptions,
+    begin: impl Fn() -> F,
+) {
+    let mut reader = MySqlConnection::connect_with(connect).await.unwrap();
+    sqlx::query("CREATE TABLE marks (number INT PRIMARY KEY) ENGINE = InnoDB").execute(pool).await.unwrap();
     for number in 1..=500_i64 {
-        let mut begin = Box::pin(flysk_store::begin(&pool));
+        let mut begin = Box::pin(begin());
         for _ in 0..number % 6 {
             if poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await {
                 break;
@@ -129,7 +124,7 @@ async fn a_dropped_begin_of_ours_is_rolled_back_by_a_task(
             tokio::task::yield_now().await;
         }
         drop(begin);
-        sqlx::query("INSERT INTO marks VALUES (?)").bind(number).execute(&pool).await.unwrap();
+        sqlx::query("INSERT INTO marks VALUES (?)").bind(number).execute(pool).await.unwrap();
         let seen: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM marks").fetch_one(&mut reader).await.unwrap();
         assert_eq!(seen, number, "a statement was not committed");

@@ -31,7 +31,8 @@ impl Noted {
     fn new(commands: &str) -> Self {
         let dir = TestDir::new();
         let decoder = env!("CARGO_BIN_EXE_flysk-prepare");
-        let commands = format!("if [ $# = 1 ]; then echo $$ >> \"$0.started\"; fi\ndecoder='{decoder}'\n{commands}");
+        let commands =
+            format!("if [ $# = 1 ]; then echo $$ >> \"$0.started\"; fi\ndecoder='{decoder}'\n{commands}");
         let program = Program { path: script(&dir, "decoder", &commands), args: Vec::new() };
         let pool = DecoderPool::new(Isolation { program, max_memory_bytes: MAX_MEMORY_BYTES });
         Self { dir, pool }
