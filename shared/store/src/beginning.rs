@@ -5,12 +5,14 @@ use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
 
+use crate::connection::PING_TIMEOUT;
 use crate::{Pool, Tx};
 
 /// Begins a transaction on a connection of the pool.
 ///
 /// sqlx 0.9 knows of a transaction only when `BEGIN` is answered: a caller of `Pool::begin` that is dropped before leaves one open on a
-/// connection that goes back to the pool. If the caller of this is dropped, a task waits for the answer and rolls back.
+/// connection that goes back to the pool. If the caller of this is dropped, a task waits for the answer and rolls back. It waits for
+/// three seconds: then the pool gets the connection as it is, and tests it.
 ///
 /// # Errors
 ///
@@ -46,7 +48,8 @@ impl Drop for Beginning {
         let begun = self.begun.take().filter(|_| self.is_asked);
         // Without a runtime, nobody else uses the connection either.
         if let (Some(begun), Ok(runtime)) = (begun, Handle::try_current()) {
-            runtime.spawn(async move { drop(begun.await) });
+            // A server that does not answer must not keep the connection: dropped here, the pool tests it, with a time limit.
+            runtime.spawn(async move { drop(tokio::time::timeout(PING_TIMEOUT, begun).await) });
         }
     }
 }

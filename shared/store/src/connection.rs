@@ -19,7 +19,7 @@ pub const STATEMENT_CACHE_CAPACITY: usize = 256;
 pub(crate) const PING_IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// Time limit of a ping, before use and when a connection is returned.
-const PING_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether the server responds on this connection in time; unread data of an earlier statement is read first.
 pub(crate) async fn is_alive(conn: &mut MySqlConnection) -> bool {

@@ -125,7 +125,8 @@ pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
 }
 
 /// [`configure_pool`] without the `ROLLBACK` of each connection that comes back, for a process whose server is near, and whose
-/// transactions begin by [`crate::begin`], or in tasks that run to their end: none is open then. Not for production: the `ROLLBACK` has a
+/// transactions begin by [`crate::begin`], or in tasks that run to their end: none is open then,
+/// unless a `BEGIN` took longer than three seconds. Not for production: the `ROLLBACK` has a
 /// time limit, and sqlx's own ping after it has none.
 pub fn configure_trusting_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {
     configure_pool(pool).after_release(|_, _| Box::pin(async { Ok(true) }))
