@@ -17,6 +17,7 @@ use rand::{Rng as _, SeedableRng as _};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, MySqlPool, Row as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 const CONNECTIONS: u32 = 4;
@@ -128,6 +129,44 @@ async fn assert_dropped_begins_are_rolled_back<F: Future>(
         let seen: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM marks").fetch_one(&mut reader).await.unwrap();
         assert_eq!(seen, number, "a statement was not committed");
+    }
+}
+
+/// The machine of the server may vanish while a transaction begins. If its caller is dropped, the pool gets a new connection long before
+/// the kernel gives up the old one.
+#[sqlx::test(migrations = false)]
+async fn a_begin_that_is_never_answered_keeps_no_connection(
+    options: MySqlPoolOptions,
+    connect: MySqlConnectOptions,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = format!("{}:{}", connect.get_host(), connect.get_port());
+    let falls_silent = Arc::new(Notify::new());
+    let forwarding = tokio::spawn(forward_until(listener, server, Arc::clone(&falls_silent)));
+    let connect = connect.host("127.0.0.1").port(port);
+    let pool = flysk_store::configure_pool(options.max_connections(1)).connect_with(connect).await.unwrap();
+    sqlx::query("SELECT 1").execute(&pool).await.unwrap();
+    falls_silent.notify_waiters();
+    let answered = tokio::time::timeout(Duration::from_millis(100), flysk_store::begin(&pool)).await;
+    assert!(answered.is_err(), "the server is not silent");
+    let acquired = tokio::time::timeout(Duration::from_secs(25), pool.acquire()).await;
+    acquired.expect("the connection is kept").unwrap();
+    forwarding.abort();
+}
+
+/// Forwards connections. Those that are open when `falls_silent` is told stay open, and nothing comes through any more.
+async fn forward_until(listener: TcpListener, server: String, falls_silent: Arc<Notify>) {
+    let mut open = JoinSet::new();
+    while let Ok((mut client, _)) = listener.accept().await {
+        let Ok(mut server) = TcpStream::connect(&server).await else { return };
+        let falls_silent = Arc::clone(&falls_silent);
+        open.spawn(async move {
+            tokio::select! {
+                _ended = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                () = falls_silent.notified() => std::future::pending().await,
+            }
+        });
     }
 }
 
