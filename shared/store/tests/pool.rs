@@ -147,6 +147,9 @@ async fn a_begin_that_is_never_answered_keeps_no_connection(
     let connect = connect.host("127.0.0.1").port(port);
     let pool = flysk_store::configure_pool(options.max_connections(1)).connect_with(connect).await.unwrap();
     sqlx::query("SELECT 1").execute(&pool).await.unwrap();
+    while pool.num_idle() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await; // it is being returned
+    }
     falls_silent.notify_waiters();
     let answered = tokio::time::timeout(Duration::from_millis(100), flysk_store::begin(&pool)).await;
     assert!(answered.is_err(), "the server is not silent");
