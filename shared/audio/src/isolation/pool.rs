@@ -154,8 +154,9 @@ impl Serving {
         served
     }
 
-    /// Whether it may serve another recording after this one. Only code that is memory safe has worked in it: then nothing of a
-    /// recording can be left that the next one can read, or that was changed for it.
+    /// Whether it may serve another recording after this one. Only code in Rust has worked in it, whose `unsafe` parts (the
+    /// transforms of `rustfft`) do not depend on lengths of the input: then nothing of a recording is left that the next one can read, or
+    /// that was changed for it.
     fn may_serve_again(&self, prepared: &Prepared) -> bool {
         self.served < MAX_RECORDINGS
             && self.busy < MAX_TIME_BEFORE
