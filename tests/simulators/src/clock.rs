@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveTime, Utc};
 use flysk_domain::{Clock, SystemClock};
 use flysk_domain::{Randomness, SequentialRandomness};
 use tokio::sync::{Notify, watch};
@@ -73,6 +73,14 @@ impl Default for SimClock {
 }
 
 impl SimClock {
+    /// A running clock that shows noon (UTC) of the system's day: a test that advances it by some hours stays within that day, at
+    /// whatever time it runs.
+    pub fn at_noon() -> Self {
+        let clock = Self::default();
+        clock.set(clock.now().date_naive().and_time(NaiveTime::MIN).and_utc() + Duration::hours(12));
+        clock
+    }
+
     /// A clock that shows `at` until it is set or advanced.
     pub fn frozen(at: DateTime<Utc>) -> Self {
         let clock = Self::default();

@@ -74,7 +74,7 @@ impl TestApp {
 
     /// Starts everything; `starts_switched_off`: whether new installs wait for their activation.
     pub(crate) async fn build(pool: Pool, starts_switched_off: bool) -> Self {
-        Self::build_with(pool, starts_switched_off, SimClock::default(), &[]).await
+        Self::build_with(pool, starts_switched_off, SimClock::at_noon(), &[]).await
     }
 
     /// The same on this clock and with further variables.

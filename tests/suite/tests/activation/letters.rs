@@ -12,7 +12,7 @@ const SUBJECT: &str = "FlySense AI: баланс заканчивается";
 
 /// Anna is bound in Telegram, her balance is low, and letters can be sent.
 async fn bound(pool: MySqlPool) -> (TestApp, Running<Smtp>) {
-    let clock = SimClock::default();
+    let clock = SimClock::at_noon();
     let mail = smtp::start(smtp::Options::default(), Control::with_clock(clock.clone())).await.unwrap();
     let variables = [
         ("FLYSK_SMTP_URL", format!("{}?tls=none", mail.url)),

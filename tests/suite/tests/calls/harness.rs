@@ -61,7 +61,7 @@ impl TestApp {
 
     async fn build(pool: Pool) -> Self {
         let pool = connect_as_in_production(&pool, 20).await.unwrap();
-        let clock = SimClock::default();
+        let clock = SimClock::at_noon();
         let amocrm = amocrm::start(None, Control::with_clock(clock.clone())).await.unwrap();
         // The rate limit is tested elsewhere; here a dozen calls may be made within a second.
         amocrm.state.set_behaviour(Behaviour {

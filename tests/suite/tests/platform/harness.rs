@@ -59,7 +59,7 @@ impl TestApp {
 
     /// The same with exactly this connection pool.
     pub(crate) async fn build_on(pool: Pool) -> Self {
-        let clock = SimClock::default();
+        let clock = SimClock::at_noon();
         let amocrm = amocrm::start(None, Control::with_clock(clock.clone())).await.unwrap();
         let vendor = vendor::start(None, None, Control::with_clock(clock.clone())).await.unwrap();
         seed_amocrm(&amocrm.state).unwrap();

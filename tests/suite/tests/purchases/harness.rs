@@ -69,7 +69,7 @@ impl TestApp {
     /// The same with changed environment variables.
     pub(crate) async fn open_with(pool: Pool, change: impl FnOnce(Env) -> Env) -> Self {
         let pool = connect_as_in_production(&pool, 20).await.unwrap();
-        let clock = SimClock::default();
+        let clock = SimClock::at_noon();
         let control = || Control::with_clock(clock.clone());
         let amocrm = amocrm::start(None, control()).await.unwrap();
         let terminal = tbank::Terminal {
