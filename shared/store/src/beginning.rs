@@ -12,7 +12,8 @@ use crate::{Pool, Tx};
 ///
 /// sqlx 0.9 knows of a transaction only when `BEGIN` is answered: a caller of `Pool::begin` that is dropped before leaves one open on a
 /// connection that goes back to the pool. If the caller of this is dropped, a task waits for the answer and rolls back. It waits for
-/// three seconds: then the pool gets the connection as it is, and tests it.
+/// three seconds: then the pool gets the connection as it is, tests it, and closes it. Over TLS, the end of that waits for the server
+/// or the kernel (see [`crate::configure_pool`]).
 ///
 /// # Errors
 ///

@@ -112,7 +112,8 @@ pub fn configure_pool_for_reading(pool: MySqlPoolOptions) -> MySqlPoolOptions {
 ///
 /// It is closed gracefully (`Ok(false)`), never by an error: on an error sqlx 0.9 closes without `COM_QUIT`, and over
 /// TLS it then flushes an empty buffer, for which `rustls` reads. That waits forever for a server that sends nothing.
-/// After `COM_QUIT` the server closes the connection, which ends the wait.
+/// After `COM_QUIT` the server closes the connection, which ends the wait. Where the machine of the server is gone, the kernel ends it,
+/// after 15 minutes by default, and until then the pool lacks the connection.
 ///
 /// A connection that comes back has no transaction open, even if its caller was dropped while it began one.
 pub fn configure_pool(pool: MySqlPoolOptions) -> MySqlPoolOptions {

@@ -14,7 +14,7 @@ use flysk_store::StoreError;
 use flysk_store::platform::ledger::{self, CommandOutcome, LedgerCommand, WalletBatcher};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, MySqlPool, Row as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -133,7 +133,7 @@ async fn assert_dropped_begins_are_rolled_back<F: Future>(
 }
 
 /// The machine of the server may vanish while a transaction begins. If its caller is dropped, the pool gets a new connection long before
-/// the kernel gives up the old one.
+/// the kernel gives up the old one. Without TLS: over TLS, sqlx 0.9 reads from a connection before it closes it.
 #[sqlx::test(migrations = false)]
 async fn a_begin_that_is_never_answered_keeps_no_connection(
     options: MySqlPoolOptions,
@@ -144,7 +144,7 @@ async fn a_begin_that_is_never_answered_keeps_no_connection(
     let server = format!("{}:{}", connect.get_host(), connect.get_port());
     let falls_silent = Arc::new(Notify::new());
     let forwarding = tokio::spawn(forward_until(listener, server, Arc::clone(&falls_silent)));
-    let connect = connect.host("127.0.0.1").port(port);
+    let connect = connect.host("127.0.0.1").port(port).ssl_mode(MySqlSslMode::Disabled);
     let pool = flysk_store::configure_pool(options.max_connections(1)).connect_with(connect).await.unwrap();
     sqlx::query("SELECT 1").execute(&pool).await.unwrap();
     while pool.num_idle() == 0 {
