@@ -174,6 +174,18 @@ pub(crate) fn unless_duplicate(
     }
 }
 
+/// [`unless_duplicate`] for one unique key; a duplicate of another one is an error.
+pub(crate) fn unless_duplicate_of(
+    inserted: Result<sqlx::mysql::MySqlQueryResult, sqlx::Error>,
+    unique_key: &str,
+) -> StoreResult<bool> {
+    match inserted.map_err(StoreError::from) {
+        Ok(_) => Ok(true),
+        Err(StoreError::Duplicate { key }) if key == unique_key => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Fails with [`StoreError::WrongState`] unless exactly `rows` rows were written.
 pub(crate) fn expect_rows(
     result: &sqlx::mysql::MySqlQueryResult,

@@ -19,8 +19,9 @@ use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use sqlx::QueryBuilder;
 
+use crate::error::unless_duplicate_of;
 use crate::listed::{in_few_lengths, push_in};
-use crate::{Conn, StoreError, StoreResult};
+use crate::{Conn, StoreResult};
 
 pub use attempts::{AttemptOutcome, AttemptRow, EndedAttempt, list_attempts, prune_attempts, record_attempt};
 pub use claim::{
@@ -112,13 +113,8 @@ pub async fn insert(conn: &mut Conn, job: &NewJob<'_>) -> StoreResult<bool> {
     .bind(job.trace.traceparent.as_deref())
     .bind(job.created_at)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "jobs_waiting_key" => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "jobs_waiting_key")
 }
 
 /// Which of these dedup keys have a job of the kind that waits. Locks none of them.

@@ -7,10 +7,10 @@ use flysk_domain::flysense::activation::messenger::Messenger;
 use flysk_domain::id::{AccountId, BindingId, InstallId, LinkId, UserId};
 use sqlx::QueryBuilder;
 
-use crate::error::expect_one;
+use crate::error::{expect_one, unless_duplicate_of};
 use crate::listed::push_in;
 use crate::sql_text::sql;
-use crate::{Conn, StoreError, StoreResult, TextColumn};
+use crate::{Conn, StoreResult, TextColumn};
 
 /// Row of `activation_links`: a secret that an administrator opens in a messenger.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -114,13 +114,8 @@ pub async fn insert(conn: &mut Conn, new: &NewLink<'_>) -> StoreResult<bool> {
     .bind(new.created_at)
     .bind(new.created_at)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "activation_links_code" => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "activation_links_code")
 }
 
 /// Ends the unused links of a user in an account, because a newer one replaces them.

@@ -5,7 +5,8 @@ use flysk_domain::TextEnum as _;
 use flysk_domain::flysense::activation::messenger::Messenger;
 use flysk_domain::id::BotUpdateId;
 
-use crate::{Conn, StoreError, StoreResult, TextColumn};
+use crate::error::unless_duplicate_of;
+use crate::{Conn, StoreResult, TextColumn};
 
 /// Values of a row of `bot_updates`, as a webhook received them.
 #[derive(Debug, Clone)]
@@ -49,13 +50,8 @@ pub async fn insert(conn: &mut Conn, new: &NewUpdate<'_>) -> StoreResult<bool> {
     .bind(new.body_sealed)
     .bind(new.received_at)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "bot_updates_once" => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "bot_updates_once")
 }
 
 /// Finds an update that is not handled yet.

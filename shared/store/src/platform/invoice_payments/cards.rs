@@ -5,7 +5,7 @@ use flysk_domain::id::{CardId, InstallId, InvoicePaymentId, SubscriptionId, Vend
 use flysk_domain::platform::lifecycle::InstallStatus;
 
 use super::decode_text;
-use crate::error::expect_one;
+use crate::error::{expect_one, unless_duplicate_of};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
 
@@ -98,13 +98,8 @@ pub async fn insert_card(conn: &mut Conn, new: &NewCard<'_>) -> StoreResult<bool
     .bind(new.pan)
     .bind(new.now)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "payment_cards_payment" => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "payment_cards_payment")
 }
 
 /// Reads one row without a lock; `None` if there is none.

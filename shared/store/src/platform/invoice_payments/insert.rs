@@ -8,7 +8,8 @@ use flysk_domain::platform::invoice_payments::{AttemptKind, AttemptState};
 use flysk_domain::platform::subscriptions::ReceiptBasis;
 
 use super::row::Attempt;
-use crate::{Conn, StoreError, StoreResult};
+use crate::error::unless_duplicate_of;
+use crate::{Conn, StoreResult};
 
 /// An attempt to be inserted, in the state `opening`.
 #[derive(Debug, Clone, Copy)]
@@ -96,11 +97,6 @@ pub async fn insert_attempt(conn: &mut Conn, new: &NewAttempt<'_>) -> StoreResul
     .bind(new.now)
     .bind(new.now)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "invoice_payments_open" => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "invoice_payments_open")
 }

@@ -7,10 +7,10 @@ use flysk_domain::id::{InvoiceId, InvoicePaymentId, ReceiptId};
 use flysk_domain::platform::subscriptions::{ReceiptBasis, ReceiptKind};
 
 use super::decode_text;
-use crate::error::expect_one;
+use crate::error::{expect_one, unless_duplicate_of};
 use crate::listed::push_in;
 use crate::sql_text::sql;
-use crate::{Conn, StoreError, StoreResult};
+use crate::{Conn, StoreResult};
 
 /// State of a closing receipt.
 #[derive(strum::Display, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
@@ -68,13 +68,9 @@ pub async fn insert_receipt(conn: &mut Conn, new: &ClosingReceipt, now: DateTime
     .bind(now)
     .bind(now)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(()),
-        Err(StoreError::Duplicate { key }) if key == "invoice_receipts_payment" => Ok(()),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "invoice_receipts_payment")?;
+    Ok(())
 }
 
 /// Reads one row without a lock; `None` if there is none.

@@ -7,7 +7,7 @@ use flysk_domain::id::{InstallId, WalletId, WidgetId};
 use flysk_domain::money::MicroCoins;
 use sqlx::QueryBuilder;
 
-use crate::error::expect_rows;
+use crate::error::{expect_rows, unless_duplicate_of};
 use crate::listed::{MAX_ROWS, filled_up, push_in};
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
@@ -171,13 +171,8 @@ pub async fn insert_wallet(
     .bind(now)
     .bind(now)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "wallets_install" => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "wallets_install")
 }
 
 #[derive(Clone, Copy)]

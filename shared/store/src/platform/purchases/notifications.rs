@@ -10,6 +10,7 @@ use flysk_domain::platform::purchases::NotificationKey;
 use flysk_domain::platform::tbank::PaymentStatus;
 use sqlx::QueryBuilder;
 
+use crate::error::unless_duplicate_of;
 use crate::listed::push_in;
 use crate::sql_text::sql;
 use crate::{Conn, StoreError, StoreResult};
@@ -140,13 +141,8 @@ pub async fn insert_notification(conn: &mut Conn, new: &NotificationRow) -> Stor
     .bind(&new.body_sealed)
     .bind(new.received_at)
     .execute(conn)
-    .await
-    .map_err(StoreError::from);
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(StoreError::Duplicate { key }) if key == "tbank_notifications_once" => Ok(false),
-        Err(error) => Err(error),
-    }
+    .await;
+    unless_duplicate_of(inserted, "tbank_notifications_once")
 }
 
 /// Finds a notification, and the attempt that it is about if that is paid and saves no card.
