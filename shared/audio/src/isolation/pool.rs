@@ -24,6 +24,8 @@ use crate::prepare::Prepared;
 const MAX_RECORDINGS: u32 = 32;
 /// A process whose recordings took longer than this together gets no further one, so that each has all the CPU time of its limit left.
 const MAX_TIME_BEFORE: Duration = Duration::from_secs(5);
+/// A start waits this long for the ends of others, one of which may hang on a disk. A process that comes later is ended.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// A process that was idle for this long is ended: it holds memory, and its executable may have been replaced.
 const MAX_IDLE: Duration = Duration::from_secs(10);
 
@@ -84,7 +86,12 @@ impl DecoderPool {
         let (reply, started) = sync_channel(1);
         let ended = || io::Error::other("the thread that starts decoders has ended");
         self.0.starter()?.send(Start { command, reply }).map_err(|_| ended())?;
-        started.recv().map_err(|_| ended())?
+        started.recv_timeout(START_TIMEOUT).map_err(|error| match error {
+            RecvTimeoutError::Timeout => {
+                io::Error::new(io::ErrorKind::TimedOut, "no decoder was started in time")
+            }
+            RecvTimeoutError::Disconnected => ended(),
+        })?
     }
 }
 
