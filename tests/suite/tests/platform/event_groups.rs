@@ -208,6 +208,28 @@ async fn a_delivery_that_cannot_be_signed_gives_its_permit_back(pool: MySqlPool)
     }
 }
 
+/// A busy database is not a backend that hangs.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_delivery_whose_credentials_are_not_read_in_time_gives_its_permit_back(pool: MySqlPool) {
+    let app = TestApp::installed(pool).await;
+    let mut jobs = queue_events(&app, ENDPOINT_PERMITS + 1).await;
+    sqlx::query("UPDATE widgets SET former_secrets_until = '2100-01-01'").execute(&app.pool).await.unwrap();
+    let mut elsewhere = app.pool.acquire().await.unwrap();
+    sqlx::raw_sql("LOCK TABLES former_event_secrets WRITE").execute(&mut *elsewhere).await.unwrap();
+    let last = jobs.split_off(ENDPOINT_PERMITS);
+    for together in [jobs, last] {
+        let runs = futures::future::join_all(together.iter().map(|job| app.executor.execute(*job))).await;
+        for run in runs {
+            let run = run.unwrap();
+            let ExecutionResult::Finished(Err(JobError::Wait { reason, .. })) = &run else {
+                panic!("{run:?}")
+            };
+            assert!(reason.contains("credentials"), "{reason}");
+        }
+    }
+    sqlx::raw_sql("UNLOCK TABLES").execute(&mut *elsewhere).await.unwrap();
+}
+
 /// All but the first one wait, however many are prepared together.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn events_of_an_install_that_are_prepared_together_are_sent_in_order(pool: MySqlPool) {

@@ -43,6 +43,8 @@ const RECORDED_ELSEWHERE: &str = "another run has recorded the delivery";
 /// Delay before an event is sent again whose delivery could not be recorded because a row stayed locked: the first one of the
 /// ordinary schedule.
 const RECORD_RETRY_DELAY: Duration = Duration::from_secs(10);
+/// Time limit of reading credentials, during which the permit is held. A permit that is held for a second tells of a hanging backend.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_millis(500);
 /// What the log of an attempt has instead of a secret.
 const MASK: &str = "…";
 /// So many characters of a secret tell nothing about it.
@@ -63,7 +65,9 @@ impl JobHandler<App> for DeliverEvent {
             }
             Step::Send(endpoint, permit) => (endpoint, permit),
         };
-        let sent = match EventCredentials::load(run.pool(), &app.vault, &backend, run.now()).await {
+        let loading = EventCredentials::load(run.pool(), &app.vault, &backend, run.now());
+        let loaded = tokio::time::timeout(CREDENTIALS_TIMEOUT, loading).await;
+        let sent = match loaded.unwrap_or_else(|_| Err(credentials_late())) {
             Ok(credentials) => send(run, app, &credentials, &event, &endpoint.url).await,
             Err(error) => Err(error),
         };
@@ -225,6 +229,14 @@ async fn end_cleanly(
         Err(StoreError::WrongState { what: WAITING_EVENT }) => Ok(JobOutcome::skip(RECORDED_ELSEWHERE)),
         // Lost races were repeated by the group.
         Err(error) => Err(JobError::from(error).wait_if_rolled_back(RECORD_RETRY_DELAY)),
+    }
+}
+
+/// The database is busy, not the backend.
+fn credentials_late() -> JobError {
+    JobError::Wait {
+        after: Duration::from_secs(1),
+        reason: "the credentials were not read in time".to_owned(),
     }
 }
 
