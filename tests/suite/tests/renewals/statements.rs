@@ -198,17 +198,21 @@ async fn a_notification_that_tells_nothing_new_takes_no_transaction(pool: MySqlP
     subscriber.assert_sound().await;
 }
 
-/// It reads whether something is due, and ends.
-#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
-async fn a_tick_at_which_nothing_is_due_takes_two_statements(pool: MySqlPool) {
-    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+/// Performs a tick; returns the beginnings of its statements.
+async fn statements_of_tick(subscriber: &TestSubscriber) -> Vec<String> {
     let mut unit = subscriber.begin().await;
     let tick = unit.enqueue(&SubscriptionsDue {}).await.unwrap();
     unit.commit().await.unwrap();
     let log = Log::default();
-    let listening = log.listen();
-    let made = statements_of(&subscriber, &log, tick.expect("no other tick waits")).await;
-    drop(listening);
+    let _listening = log.listen();
+    statements_of(subscriber, &log, tick.expect("no other tick waits")).await
+}
+
+/// It reads whether something is due, and ends.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_tick_at_which_nothing_is_due_takes_two_statements(pool: MySqlPool) {
+    let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
+    let made = statements_of_tick(&subscriber).await;
     assert_eq!(made.len(), 2, "{made:#?}");
 }
 
@@ -218,13 +222,7 @@ async fn a_tick_at_which_charges_alone_are_due_takes_one_transaction(pool: MySql
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
     subscriber.advance_to("2027-02-28", "09:00:00").await;
     make_charge_due(&subscriber).await;
-    let mut unit = subscriber.begin().await;
-    let tick = unit.enqueue(&SubscriptionsDue {}).await.unwrap();
-    unit.commit().await.unwrap();
-    let log = Log::default();
-    let listening = log.listen();
-    let made = statements_of(&subscriber, &log, tick.expect("no other tick waits")).await;
-    drop(listening);
+    let made = statements_of_tick(&subscriber).await;
     assert_eq!(made.len(), CHARGING_TICK_STATEMENTS, "{made:#?}");
     assert_eq!(waiting_jobs(&subscriber, ChargeInvoice::KIND).await.len(), 1);
     subscriber.run_due().await;
