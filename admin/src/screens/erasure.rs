@@ -3,16 +3,16 @@
 
 use flysk_domain::TextEnum as _;
 use flysk_domain::admin::KEPT;
-use flysk_domain::id::{AccountId, PendingActId};
+use flysk_domain::id::AccountId;
 use flysk_services::erasure::{self, ERASE, EraseError, ErasureRequest, Survey, survey};
+use flysk_store::Conn;
 use flysk_store::admin::erasures::{self, Erasure};
-use flysk_store::admin::pending_acts::{self, PendingAct};
-use flysk_store::{Conn, repeat_contended};
+use flysk_store::admin::pending_acts::PendingAct;
 use poem::Response;
 use serde_json::{Value, json};
 
-use crate::http::form::query_string;
-use crate::http::{Act, Billing, Erasing, Fault, Pairs, Record, Visit};
+use crate::http::{Act, Billing, Erasing, Fault, Pairs, Visit};
+use crate::screens::approval_requests;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, Tone, format};
 
 /// Erasures of an account on its page.
@@ -123,31 +123,7 @@ pub(crate) async fn request(visit: Visit<Erasing>) -> Result<Response, Fault> {
     let form = &visit.request.form;
     let domain = form.required("domain", "Домен аккаунта")?;
     erasure::check(&mut *visit.deps.read().await?, id, domain).await.map_err(to_fault)?;
-    let pending = PendingAct {
-        id: PendingActId::generate(visit.deps.clock()),
-        action: ERASE.to_owned(),
-        subject_id: id.to_string(),
-        form: query_string(&form.written()).trim_start_matches('?').to_owned(),
-        amount: EVERYTHING.to_owned(),
-        reason: reason.to_owned(),
-        requested_by: visit.who.id,
-        requested_login: visit.who.login.clone(),
-        requested_at: visit.deps.clock().now(),
-        outcome: None,
-    };
-    let write = || async {
-        let mut act = visit.begin().await?;
-        pending_acts::insert(&mut act, &pending).await?;
-        act.commit(Record {
-            action: "approval.request",
-            subject: ("account", id.to_string()),
-            reason,
-            before: Value::Null,
-            after: json!({ "approval": pending.id, "action": ERASE }),
-        })
-        .await
-    };
-    repeat_contended(write).await?;
+    approval_requests::store(&visit, ERASE, form, ("account", id.to_string()), EVERYTHING, reason).await?;
     let notice =
         "Стирание ждёт второго оператора в разделе «Заявки». До его подтверждения ничего не стирается.";
     Ok(visit.done(&format!("/accounts/{id}"), notice))
