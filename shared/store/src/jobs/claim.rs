@@ -341,8 +341,8 @@ pub async fn list_expired(conn: &mut Conn, now: DateTime<Utc>, limit: u32) -> St
     Ok(expired)
 }
 
-/// Lists those of the jobs `ids` whose row no other transaction has locked. Outside a transaction the locks end with the statement; in
-/// one the caller keeps them.
+/// Lists those of the jobs `ids` whose row no other transaction has locked. To be called outside a transaction, so that the locks
+/// end with the statement.
 pub async fn list_unlocked(conn: &mut Conn, ids: &[JobId]) -> StoreResult<BTreeSet<JobId>> {
     if ids.is_empty() {
         return Ok(BTreeSet::new());

@@ -53,8 +53,6 @@ pub(super) async fn settle_told_before(
     let ids: Vec<_> = same.iter().map(|one| one.row.id).collect();
     purchases::mark_notifications(unit, &ids, NotificationState::Applied, note, now).await?;
     let waiting: Vec<_> = same.iter().filter_map(|one| one.waiting_job).collect();
-    // One whose row its worker has locked waits for what this transaction holds.
-    let unlocked: Vec<_> = jobs::list_unlocked(unit, &waiting).await?.into_iter().collect();
-    jobs::cancel_queued(unit, &unlocked, ANSWERED, now).await?;
+    jobs::cancel_queued(unit, &waiting, ANSWERED, now).await?;
     Ok(())
 }
