@@ -75,7 +75,7 @@ async fn rescue(app: &TestApp) {
 /// The worker crashes while it waits for the response of `Init`, before or after the bank received the call.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_worker_crash_during_init_opens_no_second_payment(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     for (act, state) in [(Act::Hang, PurchaseState::Awaiting), (Act::ServeThenHang, PurchaseState::Failed)] {
         app.bank.control.clear_calls();
         let id = app.begin().await;
@@ -92,7 +92,7 @@ async fn a_worker_crash_during_init_opens_no_second_payment(pool: MySqlPool) {
 /// Another worker took the job while this one was frozen: its writes are rejected.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_frozen_worker_writes_nothing_after_losing_its_lease(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.opened().await;
     app.pay(id, GOOD_CARD);
     app.wait_for_notifications(2).await;
@@ -113,7 +113,7 @@ async fn a_frozen_worker_writes_nothing_after_losing_its_lease(pool: MySqlPool) 
 /// Every job of a purchase is replayed after its end: nothing changes.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_job_may_run_twice(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.paid().await;
     let notifications: Vec<String> =
         sqlx::query_scalar("SELECT id FROM tbank_notifications").fetch_all(&app.pool).await.unwrap();
@@ -140,7 +140,7 @@ async fn every_job_may_run_twice(pool: MySqlPool) {
 /// credited once.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_worker_crash_during_a_status_query_credits_once(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     app.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
     let mut balance = 0;
     for (method, whole_order) in [("GetState", false), ("CheckOrder", true)] {
@@ -191,7 +191,7 @@ async fn leave_a_hundred_forms_open(app: &TestApp, like: PurchaseId) {
 /// twice.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_poll_that_crashes_half_way_queries_every_purchase_once(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     app.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
     let id = app.opened().await;
     app.pay(id, GOOD_CARD);
@@ -243,7 +243,7 @@ async fn differences(app: &TestApp, day: NaiveDate) -> Vec<(String, String)> {
 /// keeps what is stored. Whichever run completes, every discrepancy is listed once and no coin has moved.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_reconciliation_that_crashes_half_way_lists_every_discrepancy_once(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let (first, second) = (app.paid().await, app.paid().await);
     app.bank.state.behave(Behaviour { notification_copies: 0, ..Behaviour::default() });
     app.refund_in_merchant_portal(first, PRICE).await;

@@ -32,7 +32,7 @@ async fn give_back_unheard(app: &TestApp, id: PurchaseId, kopecks: i64) {
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn partial_refunds_of_different_amounts_are_a_discrepancy(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.paid().await;
     refund(&app, id, Some(10_000)).await.unwrap();
     app.run_due_jobs().await;
@@ -45,7 +45,7 @@ async fn partial_refunds_of_different_amounts_are_a_discrepancy(pool: MySqlPool)
 /// The notification's job is dead. A recent notification is not a discrepancy, because its job is about to run.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn an_unprocessed_notification_becomes_a_discrepancy(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.opened().await;
     app.pay(id, GOOD_CARD);
     app.wait_for_notifications(1).await;
@@ -62,7 +62,7 @@ async fn an_unprocessed_notification_becomes_a_discrepancy(pool: MySqlPool) {
 /// Coins are withdrawn before the money is returned: in between, the amounts differ as intended.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refund_in_progress_is_not_a_discrepancy(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.paid().await;
     app.bank.control.script(Script::next("/v2/Cancel", Act::Cut).times(100));
     refund(&app, id, Some(10_000)).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_refund_in_progress_is_not_a_discrepancy(pool: MySqlPool) {
 /// A chargeback weeks later, whose notification is lost.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn money_returned_weeks_later_is_found(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.paid().await;
     app.clock.advance(TimeDelta::days(20));
     assert_eq!(differences(&app).await, [[""; 3]; 0]);
@@ -85,7 +85,7 @@ async fn money_returned_weeks_later_is_found(pool: MySqlPool) {
 /// An order was paid twice, the second payment was refunded in the portal, and an operator recorded that.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_refunded_second_payment_is_not_a_discrepancy(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.paid().await;
     app.bank.state.behave(Behaviour { notification_copies: 0, unique_orders: false, ..Behaviour::default() });
     let second = app.decoy(id).await;

@@ -66,10 +66,19 @@ impl TestApp {
         Box::pin(Self::open_with(pool, |env| env)).await
     }
 
+    /// The same at noon: the reconciliation of a day finds what happened some minutes before.
+    pub(crate) async fn open_at_noon(pool: Pool) -> Self {
+        Box::pin(Self::open_at(SimClock::at_noon(), pool, |env| env)).await
+    }
+
     /// The same with changed environment variables.
     pub(crate) async fn open_with(pool: Pool, change: impl FnOnce(Env) -> Env) -> Self {
+        // The system's time: commands and processes beside the application use it.
+        Box::pin(Self::open_at(SimClock::default(), pool, change)).await
+    }
+
+    async fn open_at(clock: SimClock, pool: Pool, change: impl FnOnce(Env) -> Env) -> Self {
         let pool = connect_as_in_production(&pool, 20).await.unwrap();
-        let clock = SimClock::at_noon();
         let control = || Control::with_clock(clock.clone());
         let amocrm = amocrm::start(None, control()).await.unwrap();
         let terminal = tbank::Terminal {

@@ -29,7 +29,7 @@ async fn differences(app: &TestApp) -> Vec<(String, String, String)> {
 /// No notification arrives: every final status is found by polling.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn lost_notifications_are_replaced_by_polling(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     app.bank.state.behave(mute());
     let (paid, declined, left) = (app.opened().await, app.opened().await, app.opened().await);
     app.pay(paid, GOOD_CARD);
@@ -54,7 +54,7 @@ async fn lost_notifications_are_replaced_by_polling(pool: MySqlPool) {
 /// The outcome is unknown to the bank for an hour.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_payment_with_unknown_outcome_is_polled_until_it_is_known(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     app.bank.state.behave(mute());
     let id = app.opened().await;
     app.pay(id, "2200000000000061");
@@ -70,7 +70,7 @@ async fn a_payment_with_unknown_outcome_is_polled_until_it_is_known(pool: MySqlP
 /// The bank does not answer status queries for a while: they are repeated, and no conclusion is drawn.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn unanswered_status_queries_change_nothing(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     app.bank.state.behave(mute());
     let id = app.opened().await;
     app.pay(id, GOOD_CARD);
@@ -92,7 +92,7 @@ async fn unanswered_status_queries_change_nothing(pool: MySqlPool) {
 /// A definite error of a status query ("no such payment") is for operators; the purchase is not changed.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_rejected_status_query_changes_nothing(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.opened().await;
     let refusal = json!({ "Success": false, "ErrorCode": "255", "Message": "Платёж не найден" }).to_string();
     let answer = Act::Answer { status: 200, headers: Vec::new(), body: refusal };
@@ -106,7 +106,7 @@ async fn a_rejected_status_query_changes_nothing(pool: MySqlPool) {
 /// A terminal without unique order ids took money twice for one order: it is credited once, and reported.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_second_payment_of_one_order_is_reported_and_not_credited(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let id = app.paid().await;
     app.bank.state.behave(Behaviour { unique_orders: false, ..Behaviour::default() });
     let second = app.decoy(id).await;
@@ -124,7 +124,7 @@ async fn a_second_payment_of_one_order_is_reported_and_not_credited(pool: MySqlP
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_day_without_discrepancies_lists_none(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     app.paid().await;
     app.opened().await;
     assert_eq!(differences(&app).await, []);
@@ -132,7 +132,7 @@ async fn a_day_without_discrepancies_lists_none(pool: MySqlPool) {
 
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn every_discrepancy_of_a_day_is_listed_once(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     let paid = app.paid().await;
     let (stolen, refunded) = (app.opened().await, app.paid().await);
     app.bank.state.behave(mute());
@@ -165,7 +165,7 @@ async fn every_discrepancy_of_a_day_is_listed_once(pool: MySqlPool) {
 /// The bank is down during the reconciliation: it waits and reports nothing wrong.
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn reconciliation_waits_for_an_unresponsive_bank(pool: MySqlPool) {
-    let app = TestApp::open(pool).await;
+    let app = TestApp::open_at_noon(pool).await;
     app.paid().await;
     app.bank.control.script(Script::next("/v2/CheckOrder", Act::Cut).times(2));
     assert_eq!(differences(&app).await, []);
