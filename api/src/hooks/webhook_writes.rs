@@ -81,10 +81,10 @@ impl Writes {
         });
         let (webhooks, rows): (Vec<&Webhook>, Vec<NewHook<'_>>) = stored.unzip();
         hooks::insert_all(&mut unit, &rows, clock.now()).await?;
-        for (webhook, hook) in webhooks.into_iter().zip(&rows) {
-            unit.set_trace(webhook.trace.clone());
-            unit.enqueue(&IngestNote { hook_id: hook.id, account_id: hook.account_id }).await?;
-        }
+        let jobs: Vec<IngestNote> =
+            rows.iter().map(|hook| IngestNote { hook_id: hook.id, account_id: hook.account_id }).collect();
+        let jobs: Vec<_> = jobs.iter().zip(webhooks.iter().map(|webhook| &webhook.trace)).collect();
+        unit.enqueue_traced(&jobs).await?;
         unit.commit().await
     }
 }

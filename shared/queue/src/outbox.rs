@@ -119,11 +119,20 @@ impl UnitOfWork {
     pub async fn enqueue_all<J: Job>(&mut self, jobs: &[J]) -> StoreResult<()> {
         let trace = self.trace.clone();
         let traced: Vec<(&J, &Trace)> = jobs.iter().map(|job| (job, &trace)).collect();
-        self.enqueue_traced(&traced).await
+        self.enqueue_together(&traced).await
     }
 
-    /// [`UnitOfWork::enqueue_all`], each job with a trace of its own: in a unit that carries the work of several requests.
+    /// [`UnitOfWork::enqueue_all`], each job with a trace of its own: in a unit that carries the work of several requests. A job that
+    /// is alone takes one statement, as by [`UnitOfWork::enqueue`].
     pub async fn enqueue_traced<J: Job>(&mut self, jobs: &[(&J, &Trace)]) -> StoreResult<()> {
+        let [(job, trace)] = jobs else { return self.enqueue_together(jobs).await };
+        let former = std::mem::replace(&mut self.trace, (*trace).clone());
+        let enqueued = self.enqueue(*job).await;
+        self.trace = former;
+        enqueued.map(drop)
+    }
+
+    async fn enqueue_together<J: Job>(&mut self, jobs: &[(&J, &Trace)]) -> StoreResult<()> {
         let clock = Arc::clone(&self.outbox.clock);
         let now = clock.now();
         let drafts = jobs.iter().map(|(job, trace)| Ok((Draft::of(*job, clock.as_ref())?, *trace)));

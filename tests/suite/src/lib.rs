@@ -13,4 +13,5 @@ pub mod fuzz;
 pub mod lock_waits;
 pub mod ports;
 pub mod row_copy;
+pub mod statement_log;
 pub mod subscriber;

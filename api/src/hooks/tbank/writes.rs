@@ -62,14 +62,8 @@ impl Writes {
         let new = arrived.iter().zip(&kept).filter(|(_, is_new)| **is_new).map(|(one, _)| one);
         let jobs: Vec<(ApplyTbankNotification, &Trace)> =
             new.map(|one| (ApplyTbankNotification { notification_id: one.row.id }, &one.trace)).collect();
-        if let [(job, trace)] = jobs.as_slice() {
-            // Alone it needs one statement.
-            unit.set_trace((*trace).clone());
-            unit.enqueue(job).await?;
-        } else {
-            let jobs: Vec<_> = jobs.iter().map(|(job, trace)| (job, *trace)).collect();
-            unit.enqueue_traced(&jobs).await?;
-        }
+        let jobs: Vec<_> = jobs.iter().map(|(job, trace)| (job, *trace)).collect();
+        unit.enqueue_traced(&jobs).await?;
         unit.commit().await?;
         Ok(kept)
     }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use flysk_domain::flysense::automatic::MAX_AUTOMATIC_PER_DAY;
+use flysk_jobs::flysense::calls::IngestNote;
+use flysk_queue::Job as _;
 use flysk_simulators::amocrm::{EntityType, NewCall};
 use flysk_store::jobs::JobState;
 use flysk_suite::environment::{ACCOUNT, Environment, LEAD, PUBLIC_ORIGIN, call_of_lead};
+use flysk_suite::statement_log::StatementLog;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sqlx::MySqlPool;
@@ -18,10 +21,14 @@ const WAIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Delivers a webhook to the account's address as amoCRM does, and runs its jobs.
 async fn deliver(app: &TestApp, form: &[(&str, &str)]) {
-    let there = app.hooks()[0].destination.replace(PUBLIC_ORIGIN, &app.api_url);
-    let answer = reqwest::Client::builder().build().unwrap().post(there).form(form).send().await.unwrap();
-    assert!(answer.status().is_success(), "{}", answer.status());
+    post(&reqwest::Client::builder().build().unwrap(), app, form).await;
     app.run_due_jobs().await;
+}
+
+async fn post(http: &reqwest::Client, app: &TestApp, form: &[(&str, &str)]) {
+    let there = app.hooks()[0].destination.replace(PUBLIC_ORIGIN, &app.api_url);
+    let answer = http.post(there).form(form).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
 }
 
 /// A service message, as our own integration may write, and a plain text: they arrive through the same webhook as
@@ -94,6 +101,25 @@ async fn deliver_note(app: &TestApp, note: u64) {
     let form: Vec<(&str, &str)> =
         fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     deliver(app, &form).await;
+}
+
+/// Those that come while a transaction is written share the next one, and its statements.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn webhooks_that_come_together_share_the_statement_of_their_jobs(pool: MySqlPool) {
+    const WEBHOOKS: usize = 32;
+    let app = TestApp::installed(pool).await;
+    let http = reqwest::Client::builder().build().unwrap();
+    let account = ACCOUNT.to_string();
+    let log = StatementLog::default();
+    let listening = log.listen();
+    let form = [("account[id]", account.as_str())];
+    futures::future::join_all((0..WEBHOOKS).map(|_| post(&http, &app, &form))).await;
+    let made = log.take_statements();
+    drop(listening);
+    let jobs = app.jobs(JobState::Queued).await.into_iter().filter(|job| job.kind == IngestNote::KIND);
+    assert_eq!(jobs.count(), WEBHOOKS, "one for each webhook");
+    let inserted = made.iter().filter(|text| text.starts_with("INSERT INTO jobs")).count();
+    assert!((1..=8).contains(&inserted), "{inserted} statements for {WEBHOOKS} jobs: {made:#?}");
 }
 
 async fn state_of(app: &TestApp, note: u64) -> String {

@@ -1,7 +1,5 @@
 //! Statements of a renewal: their number is most of what it costs, and must not creep up.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flysk_domain::id::{InvoiceId, JobId};
@@ -11,10 +9,8 @@ use flysk_jobs::platform::subscriptions::{AdvanceSubscription, ChargeInvoice, Su
 use flysk_queue::executor::ExecutionResult;
 use flysk_queue::{Job as _, JobOutcome};
 use flysk_simulators::tbank::{Behaviour, Forged};
-use serde_json::Value;
+use flysk_suite::statement_log::StatementLog;
 use sqlx::MySqlPool;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::harness::{GOOD_CARD, TestSubscriber};
 
@@ -33,61 +29,8 @@ const CHARGING_TICK_STATEMENTS: usize = 7;
 /// Time in which a notification is stored.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// What sqlx logs on this thread, which runs the whole application.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_env_filter(EnvFilter::new("off,flysk_queue=info,sqlx::query=debug"))
-            .with_writer(self.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    /// Beginnings of the statements that jobs have made since the last call. Statements of others, such as the API, are not of a
-    /// job's span.
-    fn take_statements_of_jobs(&self) -> Vec<String> {
-        let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let statements = lines.filter(|line| line["target"] == "sqlx::query" && is_of_job(line));
-        let texts = statements.map(|line| line["fields"]["summary"].as_str().unwrap().to_owned());
-        texts.filter(|text| !sets_up_session(text)).collect()
-    }
-}
-
-/// The pool may open a connection meanwhile, whose session is set up once.
-fn sets_up_session(statement: &str) -> bool {
-    statement.to_ascii_uppercase().starts_with("SET ") || statement.starts_with("SHOW VARIABLES")
-}
-
-fn is_of_job(line: &Value) -> bool {
-    line["spans"].as_array().is_some_and(|spans| spans.iter().any(|span| span["name"] == "job"))
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 /// Runs a job; returns the beginnings of its statements.
-async fn statements_of(subscriber: &TestSubscriber, log: &Log, job: JobId) -> Vec<String> {
+async fn statements_of(subscriber: &TestSubscriber, log: &StatementLog, job: JobId) -> Vec<String> {
     log.take_statements_of_jobs();
     let ended = subscriber.sandbox.executor.execute(job).await.unwrap();
     assert_eq!(ended, ExecutionResult::Finished(Ok(JobOutcome::Done)));
@@ -138,7 +81,7 @@ async fn a_renewal_takes_three_transactions_and_few_statements(pool: MySqlPool) 
     // The renewal is open, and is charged from 10:00 on.
     subscriber.advance_to("2027-02-28", "09:00:00").await;
     let charge = enqueue_charge(&subscriber).await;
-    let log = Log::default();
+    let log = StatementLog::default();
     let listening = log.listen();
     let made = statements_of(&subscriber, &log, charge).await;
     drop(listening);
@@ -183,7 +126,7 @@ async fn a_notification_that_tells_nothing_new_takes_no_transaction(pool: MySqlP
         }
     };
     let job = tokio::time::timeout(ARRIVAL_TIMEOUT, arrival).await.expect("it arrives");
-    let log = Log::default();
+    let log = StatementLog::default();
     let listening = log.listen();
     let made = statements_of(&subscriber, &log, job).await;
     drop(listening);
@@ -203,7 +146,7 @@ async fn statements_of_tick(subscriber: &TestSubscriber) -> Vec<String> {
     let mut unit = subscriber.begin().await;
     let tick = unit.enqueue(&SubscriptionsDue {}).await.unwrap();
     unit.commit().await.unwrap();
-    let log = Log::default();
+    let log = StatementLog::default();
     let _listening = log.listen();
     statements_of(subscriber, &log, tick.expect("no other tick waits")).await
 }
@@ -231,7 +174,7 @@ async fn a_tick_at_which_charges_alone_are_due_takes_one_transaction(pool: MySql
 }
 
 /// Performs the next step of the subscription when it is due; returns the beginnings of its statements.
-async fn statements_of_next_step(subscriber: &TestSubscriber, log: &Log) -> Vec<String> {
+async fn statements_of_next_step(subscriber: &TestSubscriber, log: &StatementLog) -> Vec<String> {
     let row = subscriber.row().await;
     subscriber.sandbox.clock.set(row.next_due_at.expect("a step is planned"));
     let mut unit = subscriber.begin().await;
@@ -246,7 +189,7 @@ async fn statements_of_next_step(subscriber: &TestSubscriber, log: &Log) -> Vec<
 #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
 async fn a_renewal_is_announced_and_opened_by_few_statements(pool: MySqlPool) {
     let subscriber = TestSubscriber::subscribed(pool, GOOD_CARD).await;
-    let log = Log::default();
+    let log = StatementLog::default();
     let reminder = statements_of_next_step(&subscriber, &log).await;
     let told = "SELECT COUNT(*) FROM subscription_notices WHERE kind = 'renewal_upcoming'";
     let told: i64 = sqlx::query_scalar(told).fetch_one(&subscriber.sandbox.pool).await.unwrap();
