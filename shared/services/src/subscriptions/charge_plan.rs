@@ -8,7 +8,7 @@ use flysk_store::StoreResult;
 use flysk_store::platform::subscriptions::{self, Invoice};
 
 use super::action_log::SubscriptionAction;
-use super::due::Context;
+use super::context::Context;
 use super::settle::spread_of;
 use crate::live_payments::find_offer_for;
 

@@ -4,17 +4,18 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use flysk_domain::Clock;
 use flysk_domain::id::{InvoiceId, SubscriptionId};
 use flysk_domain::platform::subscriptions::{
-    DueStep, EndReason, InvoiceKind, Period, Subscription, SubscriptionSettings, Terms, moscow_day,
+    DueStep, EndReason, InvoiceKind, Period, Subscription, Terms, moscow_day,
 };
 use flysk_domain::platform::tbank::ErrorClass;
 use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{self, Invoice, SubscriptionRow};
-use flysk_store::platform::widgets::{self, EventRules};
+use flysk_store::platform::widgets;
 use flysk_store::{Conn, StoreError, StoreResult};
 use serde_json::json;
 
 use super::action_log::{Actor, Entry, SubscriptionAction, note};
 use super::charge_plan::PlannedCharge;
+use super::context::Context;
 use super::details::settings_of;
 use super::invoices::{ENDED_UNPAID, Promise, renewal_line, void_open_invoice, write_invoice};
 use super::next_terms::upcoming_terms;
@@ -87,15 +88,6 @@ pub async fn perform_due_step(
         DueStep::AskPerson => context.ask_person(unit).await?,
     }
     Ok(step.into())
-}
-
-/// A locked subscription.
-pub(super) struct Context<'a> {
-    pub(super) clock: &'a dyn Clock,
-    pub(super) settings: &'a SubscriptionSettings,
-    pub(super) row: &'a SubscriptionRow,
-    /// What decides about the widget's events, if the caller has read it.
-    pub(super) events: Option<EventRules<'a>>,
 }
 
 /// Terms, title of the plan and days of the next period.

@@ -11,6 +11,7 @@ mod cancel;
 mod cards;
 mod charge_plan;
 mod closing_receipt;
+mod context;
 mod details;
 mod due;
 mod invoices;

@@ -13,7 +13,7 @@ use flysk_store::platform::subscriptions::{self, BonusGrant, Invoice, Subscripti
 use serde_json::json;
 
 use super::action_log::{Actor, Entry, SubscriptionAction, note};
-use super::due::Context;
+use super::context::Context;
 use super::invoices::{void, void_open_invoice};
 use super::save::save;
 use super::settle::{SettleOutcome, Settlement, settle_invoice};

@@ -6,7 +6,7 @@ use flysk_queue::UnitOfWork;
 use flysk_store::platform::subscriptions::{Invoice, SubscriptionRow};
 
 use super::action_log::{Entry, SubscriptionAction};
-use super::due::Context;
+use super::context::Context;
 use super::invoices::void_open_invoice;
 use super::operators::{OperatorAct, OperatorError};
 use super::save::save;

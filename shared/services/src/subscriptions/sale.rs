@@ -10,8 +10,8 @@ use flysk_store::platform::subscriptions::{self, SubscriptionRow};
 use flysk_store::platform::widgets::Widget;
 use flysk_store::{StoreResult, repeat_contended};
 
+use super::context::Context;
 use super::details::settings_of;
-use super::due::Context;
 use super::trial::start_missing_trials;
 
 /// Subscriptions that are read at once.
