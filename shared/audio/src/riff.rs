@@ -6,7 +6,7 @@
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 
-use crate::riff_chunks::{Chunks, le_u32};
+use crate::riff_chunks::{Chunks, Samples, le_u32};
 use crate::sample_layout::{SampleLayout, StatedSize};
 
 /// Codec tags of the format chunk (RFC 2361 and mmreg.h) with a built-in decoder, and MPEG layer III.
@@ -189,15 +189,4 @@ impl WavHeader {
         }
         format
     }
-}
-
-/// Extent of the samples after the head of the data chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Samples {
-    /// Actual length of the samples in bytes.
-    pub len: u64,
-    /// Whether all sizes in the header are correct.
-    pub as_stated: bool,
-    /// Whether declared samples are missing.
-    pub missing: bool,
 }

@@ -6,8 +6,6 @@
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use crate::riff::Samples;
-
 /// Minimum declared size that means "unknown": streaming writers leave such values.
 const STREAMING_SIZE: u64 = 0x7fff_0000;
 /// Maximum playing time of a declared size, in seconds. A larger size is a placeholder, because longer recordings are not
@@ -190,6 +188,17 @@ impl Chunks {
     fn riff_covers_file(&self) -> bool {
         (self.riff_size + 8).abs_diff(self.window.end - self.window.start) <= 1
     }
+}
+
+/// Extent of the samples after the head of the data chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Samples {
+    /// Actual length of the samples in bytes.
+    pub len: u64,
+    /// Whether all sizes in the header are correct.
+    pub as_stated: bool,
+    /// Whether declared samples are missing.
+    pub missing: bool,
 }
 
 /// Whether `bytes` consists of consecutive chunks, except for padding.
