@@ -27,6 +27,7 @@ mod low_pass;
 mod mp4;
 mod mp4_fragments;
 mod mpeg;
+mod mpeg_header;
 mod mpeg_tag;
 mod ogg;
 mod options;

@@ -3,7 +3,7 @@
 //! The built-in decoder mutes everything behind the stated number. A recorder that writes the tag before the end of the
 //! call states too few, and so does the tag of the first of several joined recordings.
 
-use crate::mpeg::{Header, Layer};
+use crate::mpeg_header::{Header, Layer};
 
 /// Largest offset of a tag in its frame, in bytes.
 pub(crate) const MAX_TAG_OFFSET: usize = 36;

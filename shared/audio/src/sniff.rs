@@ -5,7 +5,8 @@ use crate::adts;
 use crate::gsm;
 use crate::id3::id3v2_len;
 use crate::kind::Kind;
-use crate::mpeg::{self, Layer};
+use crate::mpeg;
+use crate::mpeg_header::Layer;
 use crate::ogg;
 
 /// Detects the type of a file from its beginning; 64 KiB are enough.
