@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use crate::frame_walk::FrameWalk;
-use crate::sniff::is_of_text;
+use crate::text::is_of_text;
 
 /// Length of the file's end in which the last frame is searched.
 const TAIL_SEARCH_BYTES: u64 = 256 * 1024;

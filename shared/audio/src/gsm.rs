@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use crate::sniff::is_of_text;
+use crate::text::is_of_text;
 
 /// A GSM 06.10 frame of 20 ms, in bytes; its first four bits are 0xD (RFC 3551, 4.5.8).
 pub(crate) const FRAME_LEN: usize = 33;

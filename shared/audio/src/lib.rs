@@ -42,6 +42,7 @@ mod sample_layout;
 mod simd;
 mod sniff;
 mod source;
+mod text;
 mod tone;
 mod transfer;
 mod vad;

@@ -8,6 +8,7 @@ use crate::kind::Kind;
 use crate::mpeg;
 use crate::mpeg_header::Layer;
 use crate::ogg;
+use crate::text::is_of_text;
 
 /// Detects the type of a file from its beginning; 64 KiB are enough.
 ///
@@ -69,11 +70,6 @@ fn frames_behind_text(head: &[u8]) -> Option<(Kind, usize)> {
 fn text_len(head: &[u8]) -> usize {
     let searched = &head[..head.len().min(MAX_STRAY_BYTES)];
     searched.iter().position(|&byte| !is_of_text(byte)).unwrap_or(searched.len())
-}
-
-/// Whether a byte may be part of text in UTF-8 or a code page; control characters are not.
-pub(crate) fn is_of_text(byte: u8) -> bool {
-    byte >= 0x20 && byte != 0x7f || matches!(byte, b'\n' | b'\r' | b'\t')
 }
 
 /// Whether more bytes match the type than its shortest magic number.
