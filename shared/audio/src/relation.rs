@@ -46,7 +46,7 @@ impl Block {
     }
 
     /// The samples of both channels with their surroundings.
-    pub(crate) fn frames(&self) -> (&[f32], &[f32]) {
+    fn frames(&self) -> (&[f32], &[f32]) {
         (&self.left, &self.right)
     }
 
@@ -168,7 +168,7 @@ impl Relation {
         match &mut self.model {
             Some(Model::Delay(delay)) => observe(&block, *delay, &self.gate, &mut self.evidence),
             Some(Model::Filter(filter)) => {
-                filter.add(&self.analyzer.spectra(&block), &mut self.evidence);
+                filter.add(&self.analyzer.spectra(block.frames()), &mut self.evidence);
             }
             None => return self.keep(block),
         }
@@ -225,7 +225,8 @@ impl Relation {
 
     /// A filter that explains all kept blocks.
     fn filter(&mut self) -> Option<(Transfer, Evidence)> {
-        let spectra: Vec<Spectra> = self.kept.iter().map(|kept| self.analyzer.spectra(&kept.block)).collect();
+        let spectra: Vec<Spectra> =
+            self.kept.iter().map(|kept| self.analyzer.spectra(kept.block.frames())).collect();
         let filter = Transfer::estimate(&spectra)?;
         let evidence = filter.evidence(&spectra);
         let explains = evidence.mean_correlation() >= needed(spectra.len()) && !evidence.speaks_against();

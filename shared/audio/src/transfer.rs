@@ -11,7 +11,6 @@ use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 
 use crate::evidence::{Evidence, Gate};
-use crate::relation::Block;
 
 /// Minimum magnitude-squared coherence of a frequency of the filter.
 const MIN_COHERENCE: f32 = 0.5;
@@ -58,9 +57,8 @@ impl Analyzer {
         Self { fft, window: (0..frame).map(hann).collect(), scratch, hz_per_bin: rate / len }
     }
 
-    /// Computes both spectra with one transform, with the channels as real and imaginary part.
-    pub(crate) fn spectra(&mut self, block: &Block) -> Spectra {
-        let (left, right) = block.frames();
+    /// Computes both spectra of a block with its surroundings by one transform, with the channels as real and imaginary part.
+    pub(crate) fn spectra(&mut self, (left, right): (&[f32], &[f32])) -> Spectra {
         let mut both: Vec<Complex32> = left
             .iter()
             .zip(right)
