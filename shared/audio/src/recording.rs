@@ -222,6 +222,11 @@ impl Recording {
         }
     }
 
+    /// Whether the end of the file is the end of the recording, for containers whose demuxer expects more in a live stream.
+    pub(crate) fn may_end_anywhere(&self) -> bool {
+        self.kind == Kind::Webm && !self.is_truncated()
+    }
+
     /// Whether rate or channels change inside the recording, which only `ffmpeg` decodes.
     pub(crate) fn changes_format(&self) -> bool {
         match &self.shape {

@@ -90,11 +90,6 @@ fn open_demuxer(
     })
 }
 
-/// Whether the end of the file is the end of the recording, for containers whose demuxer expects more in a live stream.
-pub(super) fn may_end_anywhere(recording: &Recording) -> bool {
-    recording.kind == Kind::Webm && !recording.is_truncated()
-}
-
 /// Maximum error of a length that is stated by another clock than that of the samples, in milliseconds.
 const MAX_ROUNDING_MS: u64 = 15;
 
@@ -185,7 +180,7 @@ impl NativeSource {
                 .map(|base| Timeline::new(base, format.sample_rate, pts, before)),
             unused_above: 0,
             reduced: params.codec == CODEC_ID_AAC && (announced || likely),
-            open_end: may_end_anywhere(recording),
+            open_end: recording.may_end_anywhere(),
             first: Some(first),
             skip: 0,
             keep: None,

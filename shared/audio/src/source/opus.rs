@@ -5,7 +5,6 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::formats::{FormatReader, Track};
 use symphonia::core::packet::Packet;
 
-use super::native::may_end_anywhere;
 use super::packets::next_packet_of;
 use super::timeline::{Timeline, take_lead};
 use super::{PcmFormat, PcmSource, SourceError, Step};
@@ -107,7 +106,7 @@ impl OpusSource {
             track: track.clone(),
             timeline: None,
             reduced: false,
-            open_end: may_end_anywhere(recording),
+            open_end: recording.may_end_anywhere(),
         })
     }
 
