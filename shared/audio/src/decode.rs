@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::AudioError;
 use crate::kind::Kind;
 use crate::options::{Limits, Options};
+use crate::pcm_format::PcmFormat;
 use crate::recording::Recording;
-use crate::source::{FfmpegSource, PcmFormat, PcmSource, SourceError, Step, guarded, open_native};
+use crate::source::{FfmpegSource, PcmSource, SourceError, Step, guarded, open_native};
 
 /// Minimum length in milliseconds by which a recording must be longer by `ffmpeg` to use it after the built-in decoder.
 const MIN_GAIN_MS: u64 = 100;

@@ -5,8 +5,8 @@
 use std::fs::File;
 
 use crate::error::AudioError;
+use crate::pcm_format::PcmFormat;
 use crate::resample::Resampler;
-use crate::source::PcmFormat;
 use crate::wav_writer::WavWriter;
 
 /// Sample rate of telephone lines, which is not converted.

@@ -31,13 +31,16 @@ mod mpeg_header;
 mod mpeg_tag;
 mod ogg;
 mod options;
+mod pcm_format;
 mod planes;
 mod prepare;
+mod program;
 mod recording;
 mod relation;
 mod resample;
 mod riff;
 mod riff_chunks;
+mod rlimits;
 mod sample_layout;
 mod simd;
 mod sniff;
@@ -53,13 +56,15 @@ mod webm;
 pub use channel_layout::Layout;
 pub use decode::{Decoded, Decoder, PcmSink, decode};
 pub use error::AudioError;
-pub use isolation::{DecoderPool, Isolation, Program, ResourceLimits, prepare_isolated, serve_isolated};
+pub use isolation::{DecoderPool, Isolation, prepare_isolated, serve_isolated};
 pub use kind::Kind;
 pub use level::FRAME_MS;
 pub use options::{Ffmpeg, Limits, Options};
+pub use pcm_format::PcmFormat;
 pub use prepare::{Container, Prepared, prepare};
+pub use program::Program;
+pub use rlimits::ResourceLimits;
 pub use sniff::sniff;
-pub use source::PcmFormat;
 pub use vad::{
     ChannelSpeech, HANGOVER_MS, LEAD_MS, MAX_PAUSE_MS, MIN_BURST_MS, MIN_SPEECH_MS, SpeechSegment,
     VoiceActivityDetector,

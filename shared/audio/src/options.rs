@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::isolation::Program;
+use crate::program::Program;
 
 /// Limits of one recording. Defaults: the limits of asynchronous recognition in `SpeechKit` (4 hours, 1 GB) and a decoding
 /// time far above that of valid recordings.

@@ -3,7 +3,7 @@
 //! Loudness, tones and equal channels are found at telephone rate. A mean of neighbours is no good filter, but enough for that,
 //! and the cheapest one. It is taken once, for all measurements.
 
-use crate::source::PcmFormat;
+use crate::pcm_format::PcmFormat;
 
 /// Lower limit of the rate to which samples are averaged, in Hz.
 const ANALYSIS_RATE: u32 = 8_000;
@@ -105,7 +105,7 @@ fn mean(samples: impl Iterator<Item = f32>, count: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::Planes;
-    use crate::source::PcmFormat;
+    use crate::pcm_format::PcmFormat;
 
     /// Sums of whole numbers up to some hundred thousand are exact.
     fn numbers(count: u16) -> Vec<f32> {

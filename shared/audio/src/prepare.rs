@@ -14,9 +14,9 @@ use crate::encode::Encoder;
 use crate::error::AudioError;
 use crate::kind::Kind;
 use crate::options::Options;
+use crate::pcm_format::PcmFormat;
 use crate::recording::{Recording, Shape};
 use crate::riff::{WavHeader, tag};
-use crate::source::PcmFormat;
 use crate::vad::{ChannelSpeech, VoiceActivityDetector};
 
 /// Container of the file to upload; the values of SpeechKit's `containerAudioType`.

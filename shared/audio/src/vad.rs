@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::level::{AUDIBLE_DB, FRAME_MS, LevelMeter, SILENCE_DB, TONE, to_byte, to_level};
+use crate::pcm_format::PcmFormat;
 use crate::planes::{self, Planes};
-use crate::source::PcmFormat;
 use crate::waveform;
 
 /// Maximum pause within a segment, in milliseconds. Longer than pauses inside a sentence, shorter than gaps between turns.

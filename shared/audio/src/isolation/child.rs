@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::rlimits::process_id;
+use crate::rlimits::process_id;
 
 /// Maximum length of an answer. The result of a four-hour call with a segment every 360 ms needs a tenth of it.
 const MAX_ANSWER_BYTES: usize = 16 << 20;

@@ -8,25 +8,22 @@
 mod child;
 mod pool;
 mod request;
-mod rlimits;
 mod serve;
 
 use std::path::Path;
 use std::time::Duration;
 
 pub use pool::DecoderPool;
-pub use request::Program;
-pub use rlimits::ResourceLimits;
 pub use serve::serve_isolated;
 
-pub(crate) use serve::LAUNCH_FAILED_EXIT_CODE;
-
 use self::child::{Answer, ChildExit, ChildProcess};
-use self::request::{RecordingRequest, Request, Response, Task};
+use self::request::{RecordingRequest, Response};
 use crate::encode::MAX_BYTES_PER_MS;
 use crate::error::AudioError;
 use crate::options::{Limits, Options};
 use crate::prepare::{Prepared, persist, stage_beside};
+use crate::program::{Program, Request, Task};
+use crate::rlimits::ResourceLimits;
 
 /// Time that a child may take in addition to decoding: to start, to finish a block and to report a timeout.
 const KILL_GRACE: Duration = Duration::from_secs(5);

@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::child::ChildProcess;
-use super::request::{Request, Task};
-use super::rlimits::ResourceLimits;
 use super::{Isolation, Served, max_file_bytes, serve_recording};
 use crate::decode::Decoder;
 use crate::error::AudioError;
 use crate::kind::Kind;
 use crate::options::{Limits, Options};
 use crate::prepare::Prepared;
+use crate::program::{Request, Task};
+use crate::rlimits::ResourceLimits;
 
 /// Maximum number of recordings of a process: bounds what a defect that builds up can do.
 const MAX_RECORDINGS: u32 = 32;

@@ -1,83 +1,17 @@
-//! Requests of the parent process to its decoder process, and the responses.
+//! Requests of the parent process to its decoder process for recordings, and the responses.
 //!
-//! What the process is for, and its limits, is one command line argument in JSON. Recordings follow as lines of JSON on its standard
-//! input. The response to each is one line of JSON on standard output. All contain a version, because the program on disk may have
-//! been replaced by another release since the parent was started.
+//! A process that serves ([`Task::Serve`](crate::program::Task::Serve)) gets recordings as lines of JSON on its standard input. The
+//! response to each is one line of JSON on standard output.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::ffi::OsString;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::rlimits::ResourceLimits;
 use crate::error::AudioError;
 use crate::options::Options;
 use crate::prepare::Prepared;
-
-/// Version of request and response.
-pub(super) const PROTOCOL_VERSION: u32 = 2;
-
-/// Command that starts a program whose `main` passes its arguments to [`serve_isolated`](crate::serve_isolated).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Program {
-    /// Path of the executable.
-    pub path: PathBuf,
-    /// Arguments before those of `serve_isolated`, such as the name of a command.
-    pub args: Vec<String>,
-}
-
-impl Program {
-    /// The command that executes `request`, without the arguments of the program to launch.
-    pub(super) fn command(&self, request: &Request) -> serde_json::Result<Command> {
-        let mut command = Command::new(&self.path);
-        command.args(&self.args).arg(serde_json::to_string(request)?);
-        Ok(command)
-    }
-
-    /// A command that limits itself and then executes `program`, without the program's arguments. The process has no
-    /// environment, and on Linux is killed if the thread that started it ends.
-    pub fn launch(&self, rlimits: ResourceLimits, program: &OsStr) -> std::io::Result<Command> {
-        let mut command = self.command(&Request::new(rlimits, Task::Launch))?;
-        command.arg(program);
-        Ok(command)
-    }
-}
-
-/// The work and its limits.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    pub(super) version: u32,
-    /// Process id of the parent.
-    pub(super) parent: u32,
-    pub(super) rlimits: ResourceLimits,
-    pub(super) task: Task,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Task {
-    /// Prepare the recordings that are requested on standard input, one after another, until it is closed.
-    Serve,
-    /// Execute another program; its path and arguments follow.
-    Launch,
-}
-
-impl Request {
-    pub(super) fn new(rlimits: ResourceLimits, task: Task) -> Self {
-        Self { version: PROTOCOL_VERSION, parent: std::process::id(), rlimits, task }
-    }
-
-    /// Parses the request from the first argument.
-    pub(super) fn read(argument: Option<&OsString>) -> Result<Self, String> {
-        let text = argument.and_then(|it| it.to_str()).ok_or("missing request")?;
-        let version: VersionOnly = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if version.version != PROTOCOL_VERSION {
-            return Err(format!("request version {}, expected {PROTOCOL_VERSION}", version.version));
-        }
-        serde_json::from_str(text).map_err(|error| error.to_string())
-    }
-}
+use crate::program::{PROTOCOL_VERSION, VersionOnly};
 
 /// Request to prepare one recording.
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,12 +44,6 @@ impl RecordingRequest {
         }
         serde_json::from_slice(line).map_err(|error| error.to_string())
     }
-}
-
-/// The common part of all versions of requests and response.
-#[derive(Debug, Deserialize)]
-struct VersionOnly {
-    version: u32,
 }
 
 /// The result of a request.

@@ -6,14 +6,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use super::request::{Program, RecordingRequest, Request, Response, Task};
-use super::rlimits::ResourceLimits;
+use super::request::{RecordingRequest, Response};
 use crate::error::AudioError;
 use crate::options::Options;
 use crate::prepare::prepare_in_place;
+use crate::program::{LAUNCH_FAILED_EXIT_CODE, Program, Request, Task};
+use crate::rlimits::ResourceLimits;
 
-/// Exit code if the program could not be launched. Neither shells nor `ffmpeg` use it.
-pub(crate) const LAUNCH_FAILED_EXIT_CODE: i32 = 98;
 /// Exit code for an invalid request.
 const BAD_REQUEST_EXIT_CODE: u8 = 99;
 

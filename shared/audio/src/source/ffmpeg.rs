@@ -15,10 +15,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{PcmFormat, PcmSource, SourceError, Step};
-use crate::isolation::{LAUNCH_FAILED_EXIT_CODE, Program, ResourceLimits};
 use crate::kind::Kind;
 use crate::options::Ffmpeg;
+use crate::program::{LAUNCH_FAILED_EXIT_CODE, Program};
 use crate::recording::Recording;
+use crate::rlimits::ResourceLimits;
 
 /// Maximum single allocation of the child, in bytes.
 const MAX_ALLOCATION_BYTES: &str = "67108864";

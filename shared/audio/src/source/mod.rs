@@ -13,22 +13,9 @@ pub(crate) use native::open_native;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Rate and channels of decoded audio, which are constant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PcmFormat {
-    /// Samples per second of one channel.
-    pub sample_rate: u32,
-    /// Number of interleaved channels.
-    pub channels: u16,
-}
+use crate::pcm_format::PcmFormat;
 
 impl PcmFormat {
-    /// Playing time of `frames` samples per channel, in milliseconds, rounded to the nearest value.
-    pub fn duration_ms(self, frames: u64) -> u64 {
-        let rate = u64::from(self.sample_rate.max(1));
-        (frames * 1000 + rate / 2) / rate
-    }
-
     /// Refuses formats that occur in hostile headers but not in recordings of calls.
     pub(crate) fn checked(self) -> Result<Self, SourceError> {
         let rate_known = (4_000..=192_000).contains(&self.sample_rate);

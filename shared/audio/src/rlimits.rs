@@ -51,7 +51,7 @@ impl ResourceLimits {
 
     /// Permanently limits the calling process and all processes that it starts. `parent` is the id of the parent process. On
     /// Linux the calling process is killed if the thread that started it ends.
-    pub(super) fn apply_to_self(self, parent: u32) -> io::Result<()> {
+    pub(crate) fn apply_to_self(self, parent: u32) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         die_with_parent(parent)?;
         #[cfg(not(target_os = "linux"))]
@@ -105,7 +105,7 @@ fn die_with_parent(parent: u32) -> io::Result<()> {
 }
 
 /// Converts a process id for system calls.
-pub(super) fn process_id(id: u32) -> io::Result<Pid> {
+pub(crate) fn process_id(id: u32) -> io::Result<Pid> {
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     pid.ok_or_else(|| io::Error::other("invalid process id"))
 }
