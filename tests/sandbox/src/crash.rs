@@ -2,12 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-
-use anyhow::{Context as _, bail};
-
-use crate::Sandbox;
 
 /// A run of a kind of job that is not finished, because its worker's process ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,22 +14,6 @@ pub struct Crash {
     /// Number of times that the job goes on before its process ends. Every wait for the database or for a service is one
     /// or more of them. A job that ends earlier is not affected; one that only waits is, in its next run.
     pub after_polls: u32,
-}
-
-impl Sandbox {
-    /// Runs the due job of a kind until `happened`, and ends its worker's process there, whatever the job waits for: unlike a
-    /// number of steps, this point does not depend on how quick the machine is. Another worker takes the job when the lease is
-    /// over. Fails if no job of this kind is due, or if the job ends first.
-    pub async fn crash_when(&self, kind: &str, happened: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let due = self.due_jobs(&mut *self.pool.acquire().await?).await?;
-        let job = due.into_iter().find(|job| job.kind == kind);
-        let job = job.with_context(|| format!("no {kind} is due"))?;
-        tokio::select! {
-            result = self.executor.execute(job.id.parse()?) => bail!("{kind} ended first: {result:?}"),
-            () = happened => self.has_crashed.store(true, Ordering::SeqCst),
-        }
-        Ok(())
-    }
 }
 
 /// Takes the crash of the next run of `kind`. The crashes before it have let one run more pass.

@@ -1,10 +1,10 @@
 //! Starting a sandbox.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use flysk_api::{Config as ApiConfig, Deps, routes};
 use flysk_config::{Env, Redis};
@@ -192,6 +192,20 @@ impl Sandbox {
     /// Plans crashes, each of one run. Replaces those that were planned before.
     pub fn plan_crashes(&self, crashes: Vec<Crash>) {
         *self.crashes.lock().unwrap_or_else(PoisonError::into_inner) = crashes;
+    }
+
+    /// Runs the due job of a kind until `happened`, and ends its worker's process there, whatever the job waits for: unlike a
+    /// number of steps, this point does not depend on how quick the machine is. Another worker takes the job when the lease is
+    /// over. Fails if no job of this kind is due, or if the job ends first.
+    pub async fn crash_when(&self, kind: &str, happened: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let due = self.due_jobs(&mut *self.pool.acquire().await?).await?;
+        let job = due.into_iter().find(|job| job.kind == kind);
+        let job = job.with_context(|| format!("no {kind} is due"))?;
+        tokio::select! {
+            result = self.executor.execute(job.id.parse()?) => bail!("{kind} ended first: {result:?}"),
+            () = happened => self.has_crashed.store(true, Ordering::SeqCst),
+        }
+        Ok(())
     }
 
     /// Takes the crash that is planned for this run of a kind of job.
