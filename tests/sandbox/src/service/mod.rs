@@ -23,8 +23,10 @@ mod hooks;
 mod input;
 mod journal;
 mod json_fault;
+mod note;
 mod occurrence;
 mod options;
+mod outside;
 mod payments;
 mod problem;
 mod recorder;
@@ -32,6 +34,7 @@ mod records;
 mod registration;
 mod requests;
 mod reset;
+mod routes;
 mod scene;
 mod secrets;
 mod span;
@@ -121,7 +124,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let current = Current::default();
     let connections = Connections::default();
-    let routes = control::routes(Control::new(current.clone())?);
+    let routes = routes::routes(Control::new(current.clone())?);
     let visitors = Visitors::new(&plan.public_url, &options.allow_host);
     let requests = Requests::default();
     let front = Front::new(current.clone(), routes, visitors, requests.clone(), connections.clone());

@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::occurrence::{
     BankPayment, CoinEntry, FailedJob, InvoiceEntry, MailEntry, Occurrence, SubscriptionEntry, WebhookEntry,
 };
-use super::scene::Outside;
+use super::outside::Outside;
 use super::tail::Tail;
 use crate::sandbox::Sandbox;
 

@@ -19,6 +19,8 @@ use tokio::sync::{MutexGuard, Notify, OwnedMutexGuard};
 use super::definition::WidgetDefinition;
 use super::event_proxy::RunningEventProxy;
 use super::journal::Journal;
+use super::note::Note;
+use super::outside::Outside;
 use super::problem::Problem;
 use super::recorder::Recorder;
 use super::registration::RegisteredWidget;
@@ -64,13 +66,6 @@ pub(super) struct Plan {
     pub(super) keeps_signature: bool,
 }
 
-/// Services beside amoCRM and the bank.
-#[derive(Debug)]
-pub(super) struct Outside {
-    pub(super) mail: Running<Smtp>,
-    pub(super) events: RunningEventProxy,
-}
-
 /// The sandbox and its vendor's things.
 pub(super) struct Scene {
     pub(super) plan: Plan,
@@ -88,7 +83,7 @@ pub(super) struct Scene {
     /// Told of requests that may have enqueued jobs.
     pub(super) work: Notify,
     /// What the console shows after an act, once.
-    pub(super) console_note: Mutex<Option<super::console::Note>>,
+    pub(super) console_note: Mutex<Option<Note>>,
     recorder: Recorder,
     /// Held by whoever runs jobs.
     job_lock: tokio::sync::Mutex<()>,

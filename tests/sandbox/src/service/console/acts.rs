@@ -20,13 +20,14 @@ use super::super::cards::{NewCard, add_card};
 use super::super::control::ControlData;
 use super::super::definition::UserDefinition;
 use super::super::hooks::{Lose, Sender, lose_next};
+use super::super::note::Note;
 use super::super::options::check_event_url;
 use super::super::payments::{declining_card, pay_order};
 use super::super::problem::Problem;
 use super::super::reset::start_again;
 use super::super::scene::Scene;
 use super::super::users::{UserChange, add_user, change_user, token_of};
-use super::{Note, words};
+use super::words;
 
 /// What is told if an act was done, but not what follows from it.
 const UNSETTLED: &str = "Остальное ещё выполняется: бэкенд не ответил на событие, или время переводится";

@@ -25,6 +25,7 @@ use super::bank_words::CardOutcome;
 use super::cards::{CardState, cards_of};
 use super::control::ControlData;
 use super::journal::Filter;
+use super::note::Note;
 use super::payments::{PaymentState, payments_of};
 use super::problem::Problem;
 use super::scene::{ClockMode, Scene};
@@ -39,21 +40,6 @@ const MAX_ENTRIES: usize = 100;
 const MAX_PAYMENTS: usize = 20;
 /// Offset of Moscow's time, seconds.
 const MOSCOW_OFFSET_S: i32 = 3 * 3_600;
-
-/// What came of an act.
-#[derive(Debug, Clone)]
-pub(super) struct Note {
-    text: String,
-    /// A text to copy.
-    code: Option<String>,
-    is_bad: bool,
-}
-
-impl Note {
-    fn class(&self) -> &'static str {
-        if self.is_bad { "bad" } else { "good" }
-    }
-}
 
 /// An account on the page.
 #[derive(Debug)]
