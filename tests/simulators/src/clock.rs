@@ -8,7 +8,7 @@ use flysk_domain::{Clock, SystemClock};
 use flysk_domain::{Randomness, SequentialRandomness};
 use tokio::sync::{Notify, watch};
 
-use crate::control::locked;
+use crate::lock::locked;
 
 /// System time plus an offset, or a frozen time. Clones share it.
 ///

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::bulk::Bulk;
 use crate::clock::SimClock;
+use crate::lock::locked;
 
 /// Maximum size of the log, in calls; older ones are dropped.
 pub const LOG_LIMIT: usize = 20_000;
@@ -304,11 +305,6 @@ impl Control {
         scripts.retain(|script| script.times > 0);
         caught
     }
-}
-
-/// Locks a mutex and ignores poisoning: the data of a simulator stays usable after a panic.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod control;
 pub mod cut;
 mod index;
+mod lock;
 pub mod max;
 pub mod recordings;
 pub mod s3;

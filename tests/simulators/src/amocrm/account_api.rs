@@ -10,7 +10,7 @@ use super::guard::Caller;
 use super::model::{Account, Platform, User};
 use super::problem::{HandlerResult, Problem, hal};
 use super::query::{Query, hal_list_counted};
-use crate::control::locked;
+use crate::lock::locked;
 
 const ACCOUNT_WITH: [&str; 10] = [
     "amojo_id",

@@ -14,7 +14,7 @@ use super::guard::Caller;
 use super::model::{EntityType, Note};
 use super::problem::{FieldError, HandlerResult, Problem, hal};
 use super::state::Content;
-use crate::control::locked;
+use crate::lock::locked;
 
 const FIELDS: [Field; 16] = [
     required("direction", Kind::Text),

@@ -11,7 +11,7 @@ use super::guard::Caller;
 use super::model::Event;
 use super::problem::{HandlerResult, Problem, hal};
 use super::query::{Query, hal_list};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Events filtered by type, time, author and entity; newest first.
 #[handler]

@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::site::AtAccount;
 use super::state::AmocrmState;
 use super::{Amocrm, Behaviour};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Time after which an unpaid account can no longer be read (amoCRM docs, crm_platform/error-codes).
 const UNPAID_READ_PERIOD: Duration = Duration::days(30);

@@ -10,7 +10,7 @@ use super::Amocrm;
 use super::hook_form::note_form;
 use super::model::{Hook, Note};
 use crate::clock::DueWork;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Window in which invalid responses are counted.
 const INVALID_WINDOW: Duration = Duration::hours(2);

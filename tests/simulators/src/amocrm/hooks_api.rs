@@ -15,7 +15,7 @@ use super::model::{Hook, Plan, Platform};
 use super::notes_write::read;
 use super::problem::{FieldError, HandlerResult, Problem, hal, json_with};
 use super::query::Query;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Maximum number of hooks per account (amoCRM docs, crm_platform/webhooks-api).
 const MAX_HOOKS: usize = 100;

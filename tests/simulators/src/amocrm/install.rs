@@ -11,7 +11,7 @@ use super::model::User;
 use super::scenario::ScenarioError;
 use super::state::AmocrmState;
 use super::token_endpoint::opaque;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// A request that amoCRM made to us, and its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

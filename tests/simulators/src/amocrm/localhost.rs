@@ -13,7 +13,7 @@ use poem::{Body, Endpoint, EndpointExt as _, IntoResponse as _, Request, Respons
 
 use super::Amocrm;
 use super::model::Platform;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Suffix of the names in a browser.
 const SUFFIX: &str = ".localhost";

@@ -53,7 +53,8 @@ pub use pages::{History, PageMessage, PageOptions, Scheme};
 pub use scenario::{Direction, NewCall, ScenarioError};
 
 use crate::Running;
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 use crate::server;
 
 /// The simulator cannot start.

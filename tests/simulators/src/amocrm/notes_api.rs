@@ -10,7 +10,7 @@ use super::guard::Caller;
 use super::model::{EntityType, Note};
 use super::problem::{HandlerResult, Problem, hal};
 use super::query::{Query, hal_list};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Entity type in a path; 404 for others.
 pub(crate) fn entity_type(plural: &str) -> Result<EntityType, Problem> {

@@ -14,7 +14,7 @@ use super::note_rules::check_note;
 use super::notes_api::entity_type;
 use super::problem::{FieldError, HandlerResult, Problem, hal};
 use super::state::AmocrmState;
-use crate::control::locked;
+use crate::lock::locked;
 
 const ADD: [Field; 7] = [
     optional("entity_id", Kind::Int),

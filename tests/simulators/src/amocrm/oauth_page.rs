@@ -8,7 +8,7 @@ use url::form_urlencoded::Serializer;
 
 use super::Amocrm;
 use super::model::{Account, Integration, User};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Query of the consent page.
 #[derive(Debug, Deserialize)]

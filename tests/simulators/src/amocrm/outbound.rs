@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use poem::http::{HeaderMap, Method, header};
 
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Timeout of redirect URIs (amoCRM docs, oauth/step-by-step).
 const REDIRECT_TIMEOUT: Duration = Duration::from_secs(3);

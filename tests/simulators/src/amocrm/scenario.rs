@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Amocrm;
 use super::crm::Record;
 use super::model::{Account, Entity, EntityType, Hook, Integration, Note};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// A scenario step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

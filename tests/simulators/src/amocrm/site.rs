@@ -7,7 +7,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response, Result};
 use super::Amocrm;
 use super::model::Platform;
 use super::problem::Problem;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// The account of the requested host.
 #[derive(Debug, Clone)]

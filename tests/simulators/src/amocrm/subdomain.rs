@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Amocrm;
 use super::problem::{HandlerResult, Problem};
 use super::state::AmocrmState;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// `GET /oauth2/account/current/subdomain` on the shared API host, with a valid refresh token, which stays valid.
 #[handler]

@@ -18,7 +18,7 @@ use super::problem::{HandlerResult, Problem};
 use super::site::AtAccount;
 use super::state::AmocrmState;
 use super::{Amocrm, Behaviour};
-use crate::control::locked;
+use crate::lock::locked;
 
 const CODE_TTL: Duration = Duration::minutes(20);
 const REFRESH_TOKEN_IDLE_TTL: Duration = Duration::days(90);

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::amocrm::outbound::OutboundClient;
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 
 /// A webhook that the bot has set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

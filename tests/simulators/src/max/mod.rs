@@ -20,7 +20,8 @@ use poem::web::{Data, Json, Path};
 use poem::{EndpointExt as _, Route, get, handler, post};
 
 use crate::bot::{Chats, Delivered, Deliveries, Line, Pace, Rules, ScenarioError, Webhook, app_routes};
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 use crate::server::{self, Running};
 pub use people::Card;
 

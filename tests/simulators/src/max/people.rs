@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::Max;
 use crate::bot::{App, Buttons, Dialogue, Person, ScenarioError};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Difference between the ids of a person and of the dialogue with the bot.
 const CHAT_ID_OFFSET: i64 = 1_000_000_000;

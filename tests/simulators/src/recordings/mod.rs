@@ -28,8 +28,9 @@ pub use behaviour::Behaviour;
 use range::Part;
 
 use crate::Running;
-use crate::control::{Control, locked};
+use crate::control::Control;
 use crate::index::index;
+use crate::lock::locked;
 use crate::server;
 
 /// Chunk size of a streamed body, bytes.

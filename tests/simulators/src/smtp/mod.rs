@@ -18,7 +18,8 @@ use anyhow::Context as _;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 use crate::server::{self, Running};
 pub use inbox::start_inbox;
 pub use letter::Letter;

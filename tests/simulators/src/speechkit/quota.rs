@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
 
-use crate::control::locked;
+use crate::lock::locked;
 use crate::yandex::{Code, Status};
 
 /// Quotas of one service account (SpeechKit, "Quotas and limits").

@@ -21,7 +21,8 @@ use super::request::RecognizeFileRequest;
 use super::speech::SpeechAnalysis;
 use super::transcript::transcribe;
 use super::{Options, container, events, speech_detection, stream};
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 use crate::yandex::{Code, Scope, Shaper, Status, authorize};
 
 /// Files decoded concurrently.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::TApi;
 use super::check::SendBody;
 use super::model::{Method, Operation, SentInvoice, fresh_id};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Most operations of a page.
 const MAX_PAGE_SIZE: usize = 5_000;

@@ -19,7 +19,8 @@ use poem::{EndpointExt, Route, get, post};
 
 pub use model::{Behaviour, Operation, SentInvoice, Transfer};
 
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 use crate::server::{self, Running};
 
 /// Options of the simulator.

@@ -1,7 +1,7 @@
 //! Public addresses of an environment that runs on one machine.
 
 use super::TBank;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Addresses that differ from those on the network.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use super::fields::{Field, text};
 use super::model::Terminal;
 use super::refusal::ApiError;
 use super::{TBank, cancel, cards, charge, init, signature, states};
-use crate::control::locked;
+use crate::lock::locked;
 use crate::server::AnswerFault;
 
 /// `POST /v2/<Method>`. Names are case sensitive.

@@ -8,7 +8,7 @@ use super::notifications::masked;
 use super::payer::ScenarioError;
 use super::refusal::{ApiError, ApiResult};
 use super::{Card, TBank};
-use crate::control::locked;
+use crate::lock::locked;
 
 pub(super) const CUSTOMER_FIELDS: &[Field] = &[
     ("CustomerKey", Kind::Text(36), true),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::TBank;
 use super::notifications::Notification;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// A change of a payment's status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

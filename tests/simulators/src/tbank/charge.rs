@@ -10,7 +10,7 @@ use super::notifications::Notification;
 use super::payer::settle;
 use super::refusal::{ApiError, ApiResult};
 use super::{Payment, TBank};
-use crate::control::locked;
+use crate::lock::locked;
 use crate::server::AnswerFault;
 
 pub(super) const CHARGE_FIELDS: &[Field] = &[

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{Field, Kind, text};
 use super::refusal::{ApiError, ApiResult};
 use super::{TBank, api, receipt};
-use crate::control::locked;
+use crate::lock::locked;
 
 const FIELDS: &[Field] = &[("PaymentId", Kind::Digits(20), true), ("Receipt", Kind::Object, true)];
 

@@ -10,7 +10,7 @@ use super::TBank;
 use super::model::{MAX_FORM_OPENINGS, Payment, TEST_CARDS};
 use super::own_cards::OwnCard;
 use super::payer::ScenarioError;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Shows the form.
 #[handler]

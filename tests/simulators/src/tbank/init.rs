@@ -8,7 +8,7 @@ use super::fields::{Field, Kind, amount, text};
 use super::model::{BankState, Payment, Terminal};
 use super::refusal::{ApiError, ApiResult};
 use super::{TBank, api, receipt};
-use crate::control::locked;
+use crate::lock::locked;
 
 pub(super) const FIELDS: &[Field] = &[
     ("Amount", Kind::Amount, true),

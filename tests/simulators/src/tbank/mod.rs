@@ -44,7 +44,8 @@ pub use own_cards::OwnCard;
 pub use payer::ScenarioError;
 pub use signature::sign;
 
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 use crate::server::{self, Running};
 
 /// Options of the simulator.

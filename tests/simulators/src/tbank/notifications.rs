@@ -15,7 +15,7 @@ use super::changes::Change;
 use super::model::{Payment, Source};
 use super::payer::ScenarioError;
 use super::{TBank, signature};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Timeout for the answer to a notification (eacq/notification).
 const NOTIFICATION_RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);

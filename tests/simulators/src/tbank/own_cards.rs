@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::TBank;
 use super::model::{BankState, Ending, Source, TEST_CARDS};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Number of the first card; the others follow. No issuer has this range.
 const FIRST_NUMBER: u64 = 2_299_000_000_000_000;

@@ -9,7 +9,7 @@ use super::TBank;
 use super::model::{ChargeScript, Ending, Payment, Source};
 use super::notifications::Notification;
 use super::own_cards::Means;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// A scenario step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::TBank;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Length of the window of the limit.
 const RATE_WINDOW: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use super::api::{told, with_payment};
 use super::fields::{Field, Kind, text};
 use super::model::Terminal;
 use super::refusal::{ApiError, ApiResult};
-use crate::control::locked;
+use crate::lock::locked;
 
 pub(super) const STATE_FIELDS: &[Field] =
     &[("PaymentId", Kind::Digits(20), true), ("IP", Kind::Text(45), false), ("GetPhone", Kind::Flag, false)];

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Telegram;
 use crate::bot::{Buttons, LinkButton, Webhook};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Longest text of a message, characters.
 const MAX_TEXT_CHARS: usize = 4_096;

@@ -19,7 +19,8 @@ use poem::web::{Data, Json, Path};
 use poem::{EndpointExt as _, Route, get, handler};
 
 use crate::bot::{Chats, Delivered, Deliveries, Line, Pace, Rules, ScenarioError, Webhook, app_routes};
-use crate::control::{Control, locked};
+use crate::control::Control;
+use crate::lock::locked;
 use crate::server::{self, Running};
 pub use people::{Card, Device};
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Telegram;
 use crate::bot::{App, Buttons, Dialogue, Person, ScenarioError};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// The app with which a person opens a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Running;
-use crate::control::{Control, locked};
+use crate::control::Control;
 use crate::index::index;
+use crate::lock::locked;
 use crate::server;
 pub use installs::Install;
 use installs::Installs;

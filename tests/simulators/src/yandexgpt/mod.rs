@@ -18,8 +18,9 @@ use poem::web::{Data, Json};
 use poem::{EndpointExt as _, Response, Route, get, handler, post};
 use serde::{Deserialize, Serialize};
 
-use crate::control::{Control, locked};
+use crate::control::Control;
 use crate::index::index;
+use crate::lock::locked;
 use crate::server::{self, Running};
 use crate::yandex::{BodyShape, Code, Credential, Scope, Shaper, Status, authorize};
 

@@ -18,7 +18,7 @@ use super::super::problem::{FieldError, HandlerResult, Problem, hal, json_with};
 use super::super::query::{Query, hal_list_counted};
 use super::record::FieldValue;
 use super::record_type;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

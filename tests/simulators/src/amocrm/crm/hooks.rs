@@ -17,7 +17,7 @@ use super::pipelines::PIPELINE_ID;
 use super::record::{FieldValue, Key, Record};
 use super::record_json::linked_keys;
 use super::tasks::Task;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// A change of a record.
 #[derive(Debug, Clone, Copy)]

@@ -21,7 +21,7 @@ use super::record::Key;
 use super::record_json::{address, linked_keys};
 use super::record_rules::number;
 use super::record_type;
-use crate::control::locked;
+use crate::lock::locked;
 
 const LINK: [Field; 3] = [
     required("to_entity_id", Kind::Int),

@@ -17,7 +17,7 @@ use super::filters::Filters;
 use super::record::Record;
 use super::record_json::{parse_with, record_json};
 use super::record_type;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Lists records: filters, `query`, `with`, order and pages.
 #[handler]

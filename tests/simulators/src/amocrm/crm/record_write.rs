@@ -21,7 +21,7 @@ use super::record_rules::{Deed, check_record, number, parse_links};
 use super::tags::parse_tags;
 use super::values::{self, parse_values};
 use super::{pipelines, record_type};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Adds records.
 #[handler]

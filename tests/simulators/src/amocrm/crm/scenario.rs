@@ -13,7 +13,7 @@ use super::super::scenario::ScenarioError;
 use super::record_type;
 use super::record_write::{add_records, edit_records};
 use super::task_write::{add_tasks, edit_tasks};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// What a user does. The items are those of the API's methods.
 #[derive(Debug, Deserialize)]

@@ -13,7 +13,7 @@ use super::super::problem::{FieldError, HandlerResult, hal};
 use super::super::query::{Query, hal_list};
 use super::super::state::AmocrmState;
 use super::{Crm, record_type};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Colours that a lead's tag may have.
 const COLORS: [&str; 23] = [

@@ -17,7 +17,7 @@ use super::hooks::TaskChange;
 use super::record::Key;
 use super::record_rules::{Deed, check_users, number};
 use super::tasks::{Task, address};
-use crate::control::locked;
+use crate::lock::locked;
 
 /// A call and a meeting.
 const TYPES: [u64; 2] = [1, 2];

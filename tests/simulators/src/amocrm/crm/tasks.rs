@@ -12,7 +12,7 @@ use super::super::guard::Caller;
 use super::super::problem::{HandlerResult, Problem, hal};
 use super::super::query::{Query, hal_list};
 use super::record::Key;
-use crate::control::locked;
+use crate::lock::locked;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Task {

@@ -12,7 +12,7 @@ use super::super::problem::Problem;
 use super::super::state::Content;
 use super::PageOptions;
 use super::user::visitor;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Query of a page of events.
 #[derive(Debug, Deserialize)]

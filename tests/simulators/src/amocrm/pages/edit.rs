@@ -10,7 +10,7 @@ use super::super::Amocrm;
 use super::super::jwt::WidgetTokenShape;
 use super::super::problem::Problem;
 use super::user::visitor;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// A new one-time token of the page's user. 403 if the integration is not installed: the widget has no rights then.
 #[handler]

@@ -9,7 +9,7 @@ use super::super::Amocrm;
 use super::super::crm::Record;
 use super::super::model::{EntityType, Note};
 use super::super::scenario::ScenarioError;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Calls that took place one after another until now. No hook is sent and no page is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]

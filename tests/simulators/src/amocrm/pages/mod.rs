@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 
 use super::Amocrm;
 use super::scenario::ScenarioError;
-use crate::control::locked;
+use crate::lock::locked;
 
 pub use history::History;
 pub use socket::PageMessage;

@@ -9,7 +9,7 @@ use super::super::Amocrm;
 use super::super::model::{Account, EntityType, User};
 use super::user::{cookie, visitor};
 use super::widget_list::widgets_of;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Any page of the account.
 #[handler]

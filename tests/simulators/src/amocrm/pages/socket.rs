@@ -16,7 +16,7 @@ use super::super::Amocrm;
 use super::super::model::Note;
 use super::card::{cards_of, record};
 use super::user::visitor;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Interval of comments that keep the connection alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

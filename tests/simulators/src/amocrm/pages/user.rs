@@ -7,7 +7,7 @@ use super::super::Amocrm;
 use super::super::model::{Account, User};
 use super::super::problem::Problem;
 use super::super::site::AtAccount;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Name of the cookie.
 const COOKIE: &str = "session_user";

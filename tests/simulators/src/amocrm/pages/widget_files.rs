@@ -9,7 +9,7 @@ use poem::web::{Data, Path};
 use poem::{IntoResponse as _, Response, handler};
 
 use super::super::Amocrm;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Serves a file below `/widgets/<code>/`.
 #[handler]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Amocrm;
 use super::widget_files::read;
-use crate::control::locked;
+use crate::lock::locked;
 
 /// Language of the pages.
 const LANGUAGE: &str = "ru";
