@@ -7,12 +7,12 @@ use poem::web::{Data, Path};
 use poem::{Body, IntoResponse, Request, Response, handler};
 use serde_json::{Map, Value};
 
+use super::answer::Answer;
 use super::fields::{Field, text};
 use super::model::Terminal;
 use super::refusal::ApiError;
 use super::{TBank, cancel, cards, charge, init, signature, states};
 use crate::lock::locked;
-use crate::server::AnswerFault;
 
 /// `POST /v2/<Method>`. Names are case sensitive.
 #[handler]
@@ -40,18 +40,6 @@ pub(super) async fn call(
         answer.map(Into::into)
     };
     answer(request, &body, bank, fields_of(&method), methods).await
-}
-
-/// An answer of a method, and what happens to it on its way.
-pub(super) struct Answer {
-    pub(super) body: Value,
-    pub(super) fault: Option<AnswerFault>,
-}
-
-impl From<Value> for Answer {
-    fn from(body: Value) -> Self {
-        Self { body, fault: None }
-    }
 }
 
 /// Authenticates and validates a request, and runs the method on it. `expected`: the method's fields; `None` if there
@@ -130,29 +118,4 @@ fn page(status: StatusCode) -> Response {
     let reason = status.canonical_reason().unwrap_or_default();
     let html = format!("<html><head><title>{status}</title></head><body><h1>{reason}</h1></body></html>");
     Body::from_string(html).with_content_type("text/html").with_status(status).into_response()
-}
-
-/// Payment fields in the responses of `Init`, `GetState`, `Charge` and `Confirm`.
-pub(super) fn told(payment: &super::Payment) -> Value {
-    serde_json::json!({
-        "Success": true,
-        "ErrorCode": "0",
-        "TerminalKey": payment.terminal,
-        "Status": payment.status,
-        "PaymentId": payment.id,
-        "OrderId": payment.order_id,
-        "Amount": payment.amount,
-    })
-}
-
-/// Runs `act` on the payment that `admit` has checked.
-pub(super) fn with_payment<T>(
-    bank: &TBank,
-    fields: &Map<String, Value>,
-    act: impl FnOnce(&mut super::Payment) -> Result<T, ApiError>,
-) -> Result<T, ApiError> {
-    let mut bank_state = locked(&bank.inner.bank_state);
-    let id = text(fields, "PaymentId").unwrap_or_default();
-    let now = bank.control().clock().now();
-    act(bank_state.payment(id, now).ok_or_else(|| ApiError::new(255, "Платёж не найден"))?)
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use flysk_domain::Clock;
 use serde_json::{Map, Value, json};
 
-use super::api::with_payment;
+use super::answer::with_payment;
 use super::behaviour::{Behaviour, Refunds};
 use super::fields::{Field, Kind, amount, text};
 use super::model::{Payment, Refund, Source, Terminal};

@@ -3,7 +3,7 @@
 use flysk_domain::Clock;
 use serde_json::{Map, Value};
 
-use super::api::{Answer, told, with_payment};
+use super::answer::{Answer, told, with_payment};
 use super::fields::{Field, Kind, amount, text};
 use super::model::{BankState, ChargeAnswer, ChargeScript, Ending, Terminal};
 use super::notifications::Notification;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{Field, Kind, amount, text};
 use super::model::{BankState, Payment, Terminal};
 use super::refusal::{ApiError, ApiResult};
-use super::{TBank, api, receipt};
+use super::{TBank, answer, receipt};
 use crate::lock::locked;
 
 pub(super) const FIELDS: &[Field] = &[
@@ -78,7 +78,7 @@ pub(super) fn init(bank: &TBank, terminal: &Terminal, body: &Map<String, Value>)
         refunds: Vec::new(),
         history: vec!["NEW".to_owned()],
     };
-    let mut told = api::told(&payment);
+    let mut told = answer::told(&payment);
     told["PaymentURL"] = json!(format!("{}/pay/{}", bank.form_url(), payment.slug));
     // The bank registers the payer of a parent payment itself.
     if let Some(key) = payment.customer_key.clone() {

@@ -8,6 +8,7 @@
 //! (POST).
 
 mod addresses;
+mod answer;
 mod api;
 mod behaviour;
 mod cancel;

@@ -4,7 +4,7 @@ use flysk_domain::Clock;
 use serde_json::{Map, Value, json};
 
 use super::TBank;
-use super::api::{told, with_payment};
+use super::answer::{told, with_payment};
 use super::fields::{Field, Kind, text};
 use super::model::Terminal;
 use super::refusal::{ApiError, ApiResult};
