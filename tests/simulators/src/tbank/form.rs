@@ -7,8 +7,7 @@ use poem::{IntoResponse, Response, handler};
 use serde::Deserialize;
 
 use super::TBank;
-use super::model::{MAX_FORM_OPENINGS, Payment, TEST_CARDS};
-use super::own_cards::OwnCard;
+use super::model::{MAX_FORM_OPENINGS, OwnCard, Payment, TEST_CARDS};
 use super::payer::ScenarioError;
 use crate::lock::locked;
 

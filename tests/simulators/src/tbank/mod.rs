@@ -39,9 +39,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use behaviour::{Behaviour, Order, Refunds};
 pub use changes::Change;
-pub use model::{Card, ChargeAnswer, ChargeScript, Ending, Payment, Refund, Source, TEST_CARDS, Terminal};
+pub use model::{
+    Card, ChargeAnswer, ChargeScript, Ending, OwnCard, Payment, Refund, Source, TEST_CARDS, Terminal,
+};
 pub use notifications::{Delivery, Forged};
-pub use own_cards::OwnCard;
 pub use payer::ScenarioError;
 pub use signature::sign;
 

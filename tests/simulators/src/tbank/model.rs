@@ -6,8 +6,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::own_cards::OwnCard;
-
 /// A shop's terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +87,21 @@ pub const TEST_CARDS: [Card; 11] = [
 
 const fn card(number: &'static str, title: &'static str, form: Ending, charge: Ending) -> Card {
     Card { number, source: Source::Card, title, form, charge }
+}
+
+/// A card that a scenario has added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwnCard {
+    /// Card number, not valid for real cards.
+    pub number: String,
+    /// Description on the form.
+    pub title: String,
+    /// Result of a payment on the form.
+    pub form: Ending,
+    /// Results of the first charges after the card was saved, in this order.
+    pub charges: Vec<Ending>,
+    /// Result of every later charge.
+    pub charge: Ending,
 }
 
 /// A completed or pending `Cancel`.

@@ -1,28 +1,11 @@
 //! Cards beside the test cards: a scenario chooses what happens to each payment with them.
 
-use serde::Serialize;
-
 use super::TBank;
-use super::model::{BankState, Ending, Source, TEST_CARDS};
+use super::model::{BankState, Ending, OwnCard, Source, TEST_CARDS};
 use crate::lock::locked;
 
 /// Number of the first card; the others follow. No issuer has this range.
 const FIRST_NUMBER: u64 = 2_299_000_000_000_000;
-
-/// A card that a scenario has added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OwnCard {
-    /// Card number, not valid for real cards.
-    pub number: String,
-    /// Description on the form.
-    pub title: String,
-    /// Result of a payment on the form.
-    pub form: Ending,
-    /// Results of the first charges after the card was saved, in this order.
-    pub charges: Vec<Ending>,
-    /// Result of every later charge.
-    pub charge: Ending,
-}
 
 /// What a payer pays with: a test card or an own one.
 #[derive(Debug, Clone)]
