@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::fields::{Field, Kind, text};
 use super::model::{Customer, Ending, Source, TEST_CARDS, Terminal};
 use super::notifications::masked;
-use super::payer::ScenarioError;
 use super::refusal::{ApiError, ApiResult};
+use super::scenario_error::ScenarioError;
 use super::{Card, TBank};
 use crate::lock::locked;
 

@@ -33,6 +33,25 @@ pub struct Change {
     pub initiator: Option<String>,
 }
 
+impl Change {
+    /// The change that a notification tells.
+    fn told_by(notification: &Notification, at: DateTime<Utc>) -> Self {
+        let payment = &notification.payment;
+        Self {
+            at,
+            payment_id: payment.id.clone(),
+            order_id: payment.order_id.clone(),
+            terminal: payment.terminal.clone(),
+            status: notification.status.clone(),
+            error_code: notification.error_code,
+            amount: payment.amount,
+            left: payment.left,
+            card: payment.card.clone(),
+            initiator: payment.initiator.clone(),
+        }
+    }
+}
+
 impl TBank {
     /// Changes from this place on, oldest first.
     pub fn changes_from(&self, index: usize) -> Vec<Change> {
@@ -55,7 +74,8 @@ impl TBank {
             return false;
         }
         let at = self.control().clock().now();
-        locked(&self.inner.changes).extend(notifications.iter().map(|notification| notification.change(at)));
+        locked(&self.inner.changes)
+            .extend(notifications.iter().map(|notification| Change::told_by(notification, at)));
         let mut losses = locked(&self.inner.losses);
         let is_lost = *losses > 0;
         *losses = losses.saturating_sub(1);

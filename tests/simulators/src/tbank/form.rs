@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::TBank;
 use super::model::{MAX_FORM_OPENINGS, OwnCard, Payment, TEST_CARDS};
-use super::payer::ScenarioError;
+use super::scenario_error::ScenarioError;
 use crate::lock::locked;
 
 /// Shows the form.

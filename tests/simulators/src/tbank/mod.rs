@@ -26,6 +26,7 @@ mod payer;
 mod rate_limit;
 mod receipt;
 mod refusal;
+mod scenario_error;
 mod signature;
 mod sim_routes;
 mod states;
@@ -43,7 +44,7 @@ pub use model::{
     Card, ChargeAnswer, ChargeScript, Ending, OwnCard, Payment, Refund, Source, TEST_CARDS, Terminal,
 };
 pub use notifications::{Delivery, Forged};
-pub use payer::ScenarioError;
+pub use scenario_error::ScenarioError;
 pub use signature::sign;
 
 use crate::control::Control;

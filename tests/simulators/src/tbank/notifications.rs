@@ -11,9 +11,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::behaviour::Order;
-use super::changes::Change;
 use super::model::{Payment, Source};
-use super::payer::ScenarioError;
+use super::scenario_error::ScenarioError;
 use super::{TBank, signature};
 use crate::lock::locked;
 
@@ -70,32 +69,17 @@ pub struct Forged {
 /// Content of a notification, captured at the time of the change.
 #[derive(Debug, Clone)]
 pub(super) struct Notification {
-    payment: Payment,
-    status: String,
-    error_code: u32,
+    pub(super) payment: Payment,
+    /// Status after the change.
+    pub(super) status: String,
+    /// Error code of a declined payment; otherwise 0.
+    pub(super) error_code: u32,
 }
 
 impl Notification {
     /// Notification about the payment's current state.
     pub(super) fn of(payment: &Payment) -> Self {
         Self { payment: payment.clone(), status: payment.status.clone(), error_code: payment.error_code }
-    }
-
-    /// The change that the notification tells.
-    pub(super) fn change(&self, at: DateTime<Utc>) -> Change {
-        let payment = &self.payment;
-        Change {
-            at,
-            payment_id: payment.id.clone(),
-            order_id: payment.order_id.clone(),
-            terminal: payment.terminal.clone(),
-            status: self.status.clone(),
-            error_code: self.error_code,
-            amount: payment.amount,
-            left: payment.left,
-            card: payment.card.clone(),
-            initiator: payment.initiator.clone(),
-        }
     }
 
     fn fields(&self) -> Map<String, Value> {

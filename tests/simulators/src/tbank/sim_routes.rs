@@ -10,7 +10,7 @@ use crate::index::index;
 
 use super::model::{ChargeAnswer, ChargeScript, Ending, Terminal};
 use super::notifications::Forged;
-use super::payer::ScenarioError;
+use super::scenario_error::ScenarioError;
 use super::{Behaviour, OwnCard, TBank};
 
 pub(super) fn routes(bank: &TBank) -> Route {
