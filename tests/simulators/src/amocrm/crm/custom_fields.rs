@@ -16,7 +16,6 @@ use super::super::model::EntityType;
 use super::super::notes_write::{read, refuse_any};
 use super::super::problem::{FieldError, HandlerResult, Problem, hal, json_with};
 use super::super::query::{Query, hal_list_counted};
-use super::record::FieldValue;
 use super::record_type;
 use crate::lock::locked;
 
@@ -108,6 +107,15 @@ pub(crate) struct FieldEnum {
     pub(crate) value: String,
     pub(crate) sort: i64,
     pub(crate) code: Option<String>,
+}
+
+/// A value of a custom field.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FieldValue {
+    pub(crate) value: Value,
+    /// Id of the chosen value, for fields with a list of values.
+    pub(crate) enum_id: Option<u64>,
+    pub(crate) enum_code: Option<String>,
 }
 
 #[derive(Debug, Clone)]

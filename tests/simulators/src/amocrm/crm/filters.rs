@@ -6,9 +6,9 @@ use super::super::model::EntityType;
 use super::super::problem::Problem;
 use super::super::query::Query;
 use super::Crm;
-use super::custom_fields::{CustomField, FieldKind};
+use super::custom_fields::{CustomField, FieldKind, FieldValue};
 use super::pipelines::PIPELINE_ID;
-use super::record::{FieldValue, Record};
+use super::record::Record;
 
 const COMMON: [&str; 9] = [
     "id",

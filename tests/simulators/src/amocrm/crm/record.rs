@@ -2,24 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::super::model::{Entity, EntityType};
 use super::super::state::Content;
-use super::custom_fields::{phone_field, phone_value};
+use super::custom_fields::{FieldValue, phone_field, phone_value};
 use super::pipelines;
 
 /// Type and id of a record.
 pub(crate) type Key = (EntityType, u64);
-
-/// A value of a custom field.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct FieldValue {
-    pub(crate) value: Value,
-    /// Id of the chosen value, for fields with a list of values.
-    pub(crate) enum_id: Option<u64>,
-    pub(crate) enum_code: Option<String>,
-}
 
 /// A link from a lead or customer to a contact or company, or from a contact to its company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

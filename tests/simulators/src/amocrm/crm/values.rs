@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::super::fields::{Field, Kind, check, optional};
 use super::super::model::EntityType;
 use super::super::problem::FieldError;
-use super::custom_fields::{CustomField, FieldEnum, FieldKind};
-use super::record::{FieldValue, Record};
+use super::custom_fields::{CustomField, FieldEnum, FieldKind, FieldValue};
+use super::record::Record;
 
 /// Values by the fields' ids; none: the field is emptied.
 pub(crate) type Changes = Vec<(u64, Vec<FieldValue>)>;
