@@ -69,6 +69,11 @@ impl Volume {
         self.installs.min(MAX_PAYING)
     }
 
+    /// Number of charges: each has three entries, and the credit of each wallet has two.
+    fn charges(self) -> i64 {
+        (self.rows - 2 * self.installs) / 3
+    }
+
     /// Events for vendors' backends.
     pub(in crate::bench) fn events(self) -> i64 {
         (self.rows / 5).min(MAX_EVENTS)

@@ -125,7 +125,7 @@ impl Plan {
     /// The values of an install, in the order of [`INSTALL_COLUMNS`].
     pub(super) fn install(&self) -> String {
         let installs = self.volume.installs;
-        let charges = super::work::charges(self.volume);
+        let charges = self.volume.charges();
         let of_busy = (charges + 4) / 5;
         let of_all = charges - of_busy;
         // The number of rows that `owner` gives to the install.

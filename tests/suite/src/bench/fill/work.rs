@@ -16,11 +16,6 @@ const SUMMARY_MICRO: i64 = 1_000_000;
 const CREDIT_LINES: &str = "CROSS JOIN (SELECT 1 AS line UNION ALL SELECT 2) l";
 const CHARGE_LINES: &str = "CROSS JOIN (SELECT 1 AS line UNION ALL SELECT 2 UNION ALL SELECT 3) l";
 
-/// Number of charges: each has three entries, and the credit of each wallet has two.
-pub(super) fn charges(volume: Volume) -> i64 {
-    (volume.rows - 2 * volume.installs) / 3
-}
-
 /// Rows of each table, the largest first.
 pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
     let mut fillings =
@@ -28,7 +23,7 @@ pub(super) fn fillings(volume: Volume) -> Vec<Filling> {
     fillings.push(Filling::of(
         "ledger_charges",
         "transaction_id, wallet_id, charged_micro",
-        Source::Spread(charges(volume)),
+        Source::Spread(volume.charges()),
         format!("CONCAT('ltx_', :ulid), CONCAT('wal_', o.ulid), {CHARGE_MICRO}"),
     ));
     fillings.push(Filling::of(
@@ -117,7 +112,7 @@ fn transactions(volume: Volume) -> Filling {
         Source::Installs(volume.installs),
         values("credit"),
     )
-    .and(Source::Spread(charges(volume)), values("charge"), "")
+    .and(Source::Spread(volume.charges()), values("charge"), "")
 }
 
 fn entries(volume: Volume) -> Filling {
@@ -135,7 +130,7 @@ fn entries(volume: Volume) -> Filling {
     let columns = "transaction_id, line, wallet_id, account, lot_id, amount_micro";
     Filling { table: "ledger_entries", columns, parts: Vec::new() }
         .and(Source::Installs(volume.installs), credit, CREDIT_LINES)
-        .and(Source::Spread(charges(volume)), charge, CHARGE_LINES)
+        .and(Source::Spread(volume.charges()), charge, CHARGE_LINES)
 }
 
 #[cfg(test)]
@@ -145,7 +140,7 @@ mod tests {
     #[test]
     fn the_ledger_has_as_many_entries_as_there_are_calls() {
         let volume = Volume::of(1_000_000);
-        let entries = 2 * volume.installs + 3 * charges(volume);
+        let entries = 2 * volume.installs + 3 * volume.charges();
         assert!((0..3).contains(&(volume.rows - entries)), "{entries}");
     }
 }
