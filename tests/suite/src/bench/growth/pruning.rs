@@ -48,6 +48,17 @@ pub(super) struct Pruned {
     pub(super) beside: Times,
 }
 
+impl Pruned {
+    /// The longest statement of the deletions, as a cell of a table.
+    pub(super) fn longest(&self) -> String {
+        match &self.longest_ms {
+            Ok(Some(longest)) => format!("{longest:.0} ms"),
+            Ok(None) => "below 20 ms".to_owned(),
+            Err(error) => format!("not recorded: {error:#}"),
+        }
+    }
+}
+
 /// Runs both deletions, to their ends or for [`MAX_DELETION_TIME`].
 pub(super) async fn measure(servers: &Servers, full: &mut BenchEnv) -> anyhow::Result<Pruned> {
     let server = flysk_store::connect(&servers.database_url, 1).await?;

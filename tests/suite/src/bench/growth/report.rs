@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::other_tenants::FEW_DUE_JOBS;
 use super::proving::{Proving, Verified};
 use super::pruning::{MAX_DELETION_TIME, Pruned};
-use super::verdicts::{starts_growth, verdicts};
+use super::verdicts::{cause, starts_growth, verdicts};
 use super::{Pair, Run};
 use crate::bench::table::Table;
 use crate::bench::times::Times;
@@ -29,12 +29,6 @@ fn shown(table: Result<Table, &anyhow::Error>, name: &str) -> String {
         Ok(table) => table.to_string(),
         Err(error) => format!("{name}: **not run**: {}.\n", cause(error)),
     }
-}
-
-/// The first line of an error's cause, without the logs that others have.
-pub(super) fn cause(error: &anyhow::Error) -> String {
-    let cause = error.root_cause().to_string();
-    cause.lines().next().unwrap_or_default().to_owned()
 }
 
 fn method(run: &Run) -> String {
@@ -125,7 +119,7 @@ fn pruning_table(pruned: &Pruned) -> Table {
         "`upkeep.prune_jobs` and `upkeep.prune_history`".to_owned(),
         format!("{}, {:.0}/s", pruned.rows, rows_per_second(pruned)),
         took,
-        longest(pruned),
+        pruned.longest(),
         pruned.lock_waits.to_string(),
     ]);
     let charges = |name: &str, times: &Times| {
@@ -135,15 +129,6 @@ fn pruning_table(pruned: &Pruned) -> Table {
     table.row(charges("before", &pruned.alone));
     table.row(charges("meanwhile", &pruned.beside));
     table
-}
-
-/// The longest statement of a deletion.
-pub(super) fn longest(pruned: &Pruned) -> String {
-    match &pruned.longest_ms {
-        Ok(Some(longest)) => format!("{longest:.0} ms"),
-        Ok(None) => "below 20 ms".to_owned(),
-        Err(error) => format!("not recorded: {error:#}"),
-    }
 }
 
 fn ledger_table(proving: &[Proving; 2]) -> Table {

@@ -3,7 +3,6 @@
 use super::other_tenants::{FEW_DUE_JOBS, StartDelays};
 use super::proving::Proving;
 use super::pruning::Pruned;
-use super::report::{cause, longest};
 use super::ticks::Ticks;
 use super::{Pair, Run};
 use crate::bench::table::{Table, at_most, budgets};
@@ -59,6 +58,12 @@ pub(super) fn verdicts(run: &Run) -> Table {
 
 fn not_measured(budget: &str, error: &anyhow::Error) -> Vec<String> {
     vec![budget.to_owned(), cause(error), "not measured".to_owned()]
+}
+
+/// The first line of an error's cause, without the logs that others have.
+pub(super) fn cause(error: &anyhow::Error) -> String {
+    let cause = error.root_cause().to_string();
+    cause.lines().next().unwrap_or_default().to_owned()
 }
 
 fn judge_path(pair: &Pair, verdicts: &mut Table) {
@@ -142,7 +147,7 @@ fn judge_deletion(pruned: &Pruned, verdicts: &mut Table) {
         ),
         Err(_) => "not measured".to_owned(),
     };
-    verdicts.row(vec!["deletion: no statement > 200 ms".to_owned(), longest(pruned), verdict]);
+    verdicts.row(vec!["deletion: no statement > 200 ms".to_owned(), pruned.longest(), verdict]);
     let waits = pruned.lock_waits;
     verdicts.row(vec![
         "deletion: no lock that a charge waits for".to_owned(),
