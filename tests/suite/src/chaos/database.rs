@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use xtask::services::{DatabasePrograms, Durability, GaleraCluster, Mysql, Server};
 
 use super::cluster_nodes::ClusterNodes;
-use super::fleet::own_directory;
+use super::directory::own_directory;
 use super::freeze;
 use super::link::Link;
 use crate::ports::quiet_port;

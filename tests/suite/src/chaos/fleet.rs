@@ -14,14 +14,14 @@ use flysk_queue::{Job, Outbox, QueueNotifier, RedisKeys, connect_redis};
 use flysk_store::{Pool, StoreResult, answered};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
-use xtask::services::fastest_directory;
 
 use super::clock::FileClock;
 use super::database::{FleetDatabase, TestCluster};
+use super::directory::own_directory;
 use super::freeze::freeze_process;
 use super::link::Link;
+use super::marks::create_tables;
 use super::redis::{Departure, FleetRedis, RedisWithSentinels};
-use super::work::create_tables;
 
 /// Serializes the tests: two cores do not suffice for several fleets at once.
 static FLEET_LOCK: Mutex<()> = Mutex::const_new(());
@@ -29,13 +29,6 @@ static FLEET_LOCK: Mutex<()> = Mutex::const_new(());
 /// Waits until no fleet runs, for a test whose own servers need the machine too. Holds the machine until the result is dropped.
 pub async fn lock_machine() -> MutexGuard<'static, ()> {
     FLEET_LOCK.lock().await
-}
-
-/// A temporary directory for a test's own servers.
-pub fn own_directory() -> anyhow::Result<TempDir> {
-    let parent = fastest_directory();
-    std::fs::create_dir_all(&parent)?;
-    Ok(tempfile::tempdir_in(parent)?)
 }
 
 /// Timeout for every wait. Only what hangs takes as long.

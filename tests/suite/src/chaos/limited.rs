@@ -13,7 +13,7 @@ use redis::AsyncCommands as _;
 use serde::{Deserialize, Serialize};
 
 use super::fleet::Fleet;
-use super::work::{ChaosContext, leave_mark, note_start};
+use super::marks::{leave_mark, note_start};
 
 /// Calls that may run at once.
 const MAX_CONCURRENT_CALLS: usize = 2;
@@ -67,6 +67,13 @@ impl LimitedService {
         tokio::time::sleep(CALL_TIME).await;
         Ok(())
     }
+}
+
+/// Context of the handlers.
+#[derive(Debug)]
+pub struct ChaosContext {
+    /// The service that [`CallService`] calls.
+    pub(super) service: LimitedService,
 }
 
 /// Calls the service, then inserts one row. A job that was taken over calls again.

@@ -3,11 +3,13 @@
 mod clock;
 mod cluster_nodes;
 pub mod database;
+pub mod directory;
 pub mod fleet;
 mod freeze;
 mod invariants;
 pub mod limited;
 pub mod link;
+pub mod marks;
 pub mod redis;
 pub mod work;
 pub mod worker;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use tempfile::TempDir;
 use xtask::services::{Redis, SentinelGroup, Server};
 
-use super::fleet::own_directory;
+use super::directory::own_directory;
 use super::freeze;
 use crate::ports::quiet_port;
 

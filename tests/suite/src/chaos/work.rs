@@ -4,17 +4,10 @@ use std::time::Duration;
 
 use flysk_jobs::queues;
 use flysk_queue::{Backoff, Job, JobContext, JobError, JobHandler, JobOutcome, JobResult, Policy, Registry};
-use flysk_store::Pool;
 use serde::{Deserialize, Serialize};
 
-use super::limited::{CallService, LimitedService};
-
-/// Context of the handlers.
-#[derive(Debug)]
-pub struct ChaosContext {
-    /// The service that [`CallService`] calls.
-    pub(super) service: LimitedService,
-}
+use super::limited::{CallService, ChaosContext};
+use super::marks::{leave_mark, note_start};
 
 /// Works for a while, then inserts one row. Two rows with the same key are a duplicate effect.
 #[derive(Debug, Serialize, Deserialize)]
@@ -141,29 +134,6 @@ impl JobHandler<ChaosContext> for StumbleTwice {
     }
 }
 
-/// Records a start at once, outside the job's transaction.
-pub(super) async fn note_start(run: &JobContext, key: u64) -> Result<(), JobError> {
-    sqlx::query("INSERT INTO chaos_starts (mark_key, attempt, at) VALUES (?, ?, ?)")
-        .bind(key)
-        .bind(run.attempt())
-        .bind(run.now())
-        .execute(run.pool())
-        .await?;
-    Ok(())
-}
-
-/// Inserts the row of a key in the transaction that completes the job.
-pub(super) async fn leave_mark(run: &JobContext, key: u64) -> JobResult {
-    let mut unit = run.begin().await?;
-    sqlx::query("INSERT INTO chaos_marks (mark_key, attempt, at) VALUES (?, ?, ?)")
-        .bind(key)
-        .bind(run.attempt())
-        .bind(run.now())
-        .execute(&mut *unit)
-        .await?;
-    run.done(unit).await
-}
-
 /// Registry of the job kinds of a worker.
 pub fn registry() -> Registry<ChaosContext> {
     Registry::default()
@@ -173,16 +143,4 @@ pub fn registry() -> Registry<ChaosContext> {
         .with::<KillWorker>()
         .with::<StumbleTwice>()
         .with::<CallService>()
-}
-
-/// Creates the tables that record starts and effects.
-pub async fn create_tables(pool: &Pool) -> sqlx::Result<()> {
-    for table in ["chaos_marks", "chaos_starts"] {
-        let create = format!(
-            "CREATE TABLE IF NOT EXISTS {table} (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY,
-                 mark_key BIGINT UNSIGNED NOT NULL, attempt INT UNSIGNED NOT NULL, at DATETIME(6) NOT NULL, KEY (mark_key))"
-        );
-        sqlx::query(sqlx::AssertSqlSafe(create)).execute(pool).await?;
-    }
-    Ok(())
 }

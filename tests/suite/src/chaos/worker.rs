@@ -15,8 +15,8 @@ use flysk_queue::worker::{self, RedisHandle, WorkerOptions, owner_name};
 use flysk_queue::{DatabaseClock, Outbox, QueueNotifier, RedisKeys, connect_redis};
 
 use super::clock::{FileClock, WrongClock};
-use super::limited::LimitedService;
-use super::work::{ChaosContext, registry};
+use super::limited::{ChaosContext, LimitedService};
+use super::work::registry;
 
 /// Configuration of a chaos worker.
 #[derive(Debug, Clone)]

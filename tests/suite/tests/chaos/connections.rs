@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use flysk_config::Redis as RedisConfig;
 use flysk_queue::{RedisConnection, RedisKeys, check_redis};
-use flysk_suite::chaos::fleet::own_directory;
+use flysk_suite::chaos::directory::own_directory;
 use flysk_suite::chaos::freeze;
 use flysk_suite::chaos::redis::find_redis;
 use redis::RedisError;

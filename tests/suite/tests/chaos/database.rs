@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use flysk_store::Pool;
-use flysk_suite::chaos::fleet::own_directory;
+use flysk_suite::chaos::directory::own_directory;
 use flysk_suite::chaos::freeze;
 use tempfile::TempDir;
 use xtask::services::{Durability, Mysql, Server};

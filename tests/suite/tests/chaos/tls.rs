@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use flysk_config::Redis as RedisConfig;
 use flysk_queue::{ConnectError, RedisConnection, RedisKeys, check_redis};
-use flysk_suite::chaos::fleet::own_directory;
+use flysk_suite::chaos::directory::own_directory;
 use flysk_suite::chaos::redis::find_redis;
 use flysk_suite::ports::quiet_port;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};

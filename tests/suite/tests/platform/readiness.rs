@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use flysk_suite::chaos::fleet::own_directory;
+use flysk_suite::chaos::directory::own_directory;
 use flysk_suite::chaos::redis::find_redis;
 use flysk_suite::ports::quiet_port;
 use reqwest::StatusCode;

@@ -16,7 +16,8 @@ use super::role::Role;
 use crate::bench::servers::Servers;
 use crate::bench::table::{Table, at_most, budgets};
 use crate::bench::times::Sample;
-use crate::chaos::work::{FailOnSchedule, create_tables};
+use crate::chaos::marks::create_tables;
+use crate::chaos::work::FailOnSchedule;
 
 /// Documented delays after the previous failure, in seconds.
 const PROMISED_DELAYS_SECS: [i64; 3] = [10, 60, 300];
