@@ -59,7 +59,11 @@ impl TestApp {
 
     /// The same with exactly this connection pool.
     pub(crate) async fn build_on(pool: Pool) -> Self {
-        let clock = SimClock::at_noon();
+        Box::pin(Self::build_at(SimClock::at_noon(), pool)).await
+    }
+
+    /// The same at the time of `clock`. What compares it with the system's time, as an SDK does, needs [`SimClock::default`].
+    pub(crate) async fn build_at(clock: SimClock, pool: Pool) -> Self {
         let amocrm = amocrm::start(None, Control::with_clock(clock.clone())).await.unwrap();
         let vendor = vendor::start(None, None, Control::with_clock(clock.clone())).await.unwrap();
         seed_amocrm(&amocrm.state).unwrap();

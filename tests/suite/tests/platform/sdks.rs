@@ -10,7 +10,7 @@ use flysk_config::Env;
 use flysk_crypto::aad;
 use flysk_domain::Clock as _;
 use flysk_simulators::{Control, SimClock, vendor};
-use flysk_suite::environment::{ACCOUNT, ADMIN, Options, SandboxProcess};
+use flysk_suite::environment::{ACCOUNT, ADMIN, Options, SandboxProcess, connect_as_in_production};
 use reqwest::{Method, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
@@ -50,7 +50,10 @@ pub(crate) fn directory() -> PathBuf {
 #[ignore = "needs the SDKs that `cargo xtask clients` builds"]
 async fn the_sdks_pass_their_tests_against_the_api(pool: MySqlPool) {
     let folder = directory();
-    let client = WalletClient::open(pool).await;
+    // The SDKs compare the time of a signature with the system's.
+    let pool = connect_as_in_production(&pool, 20).await.unwrap();
+    let app = TestApp::build_at(SimClock::default(), pool).await;
+    let client = WalletClient::open_in(app).await;
     let event = folder.join("delivered-event.json");
     std::fs::write(&event, delivered_event(&client.app).await.to_string()).unwrap();
     for name in SDKS {
