@@ -19,6 +19,7 @@ mod due_selector;
 mod enqueued;
 mod ephemeral;
 pub mod executor;
+mod full_queues;
 mod job;
 #[cfg(test)]
 mod job_fixture;

@@ -9,14 +9,15 @@ use flysk_domain::Clock;
 use flysk_domain::id::JobId;
 use flysk_domain::trace::Trace;
 use flysk_store::jobs::{self, DueJob, NewJob};
-use flysk_store::{Conn, Pool, StoreError, StoreResult, Tx};
+use flysk_store::{Conn, Pool, StoreError, StoreResult, Tx, answered};
 
 use crate::enqueued::{EnqueuedJob, EnqueuedJobs};
 use crate::job::Job;
+use crate::policy::Priority;
 use crate::transport::{Pusher, QueueNotifier, WakeupMessage};
 
-/// Delay before a relay pushes a new row, because the enqueueing process pushes its wake-up itself. A job waits so long if Redis
-/// had no capacity for it. Twice the time for which wake-ups wait there: a relay would push those again without need.
+/// Delay before a relay pushes a new row, because the enqueueing process pushes its wake-up itself. A job waits so long if that
+/// push was lost. Twice the time for which wake-ups wait in Redis: a relay would push those again without need.
 const RELAY_GRACE: Duration = Duration::from_millis(500);
 
 /// Maximum number of wake-ups pushed per commit. The relay pushes the others, fairly between tenants.
@@ -60,6 +61,18 @@ impl Outbox {
         let tx = flysk_store::begin(&self.pool).await?;
         Ok(UnitOfWork { tx, trace, outbox: self.clone(), due: Vec::new(), told: Vec::new() })
     }
+
+    /// Lets a relay push jobs for which Redis had no capacity. Without that it waits for [`RELAY_GRACE`], so an error is harmless.
+    async fn leave_to_relay(&self, refused: &[JobId]) {
+        if refused.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let deferring = async { jobs::defer_push(&mut *self.pool.acquire().await?, refused, now).await };
+        if let Err(error) = answered(deferring).await {
+            tracing::debug!(error = %error, "failed to leave jobs to the relay; it takes them later");
+        }
+    }
 }
 
 /// A transaction of state and the jobs that the state requires.
@@ -101,7 +114,7 @@ impl UnitOfWork {
     pub async fn enqueue_at<J: Job>(&mut self, job: &J, run_at: DateTime<Utc>) -> StoreResult<Option<JobId>> {
         let now = self.outbox.clock.now();
         let draft = Draft::of(job, self.outbox.clock.as_ref())?;
-        let wakes_now = run_at <= now && self.places_for_wakeups() > 0;
+        let wakes_now = run_at <= now && self.places_for_wakeups::<J>() > 0;
         if !jobs::insert(&mut self.tx, &draft.row::<J>(&self.trace, wakes_now, run_at, now)).await? {
             return Ok(None);
         }
@@ -140,7 +153,7 @@ impl UnitOfWork {
         let keys: Vec<String> = drafts.iter().filter_map(|(draft, _)| draft.dedup_key.clone()).collect();
         let waiting = jobs::list_waiting_keys(&mut self.tx, J::KIND, &keys).await?;
         drafts.retain(|(draft, _)| draft.dedup_key.as_ref().is_none_or(|key| !waiting.contains(key)));
-        let places = self.places_for_wakeups();
+        let places = self.places_for_wakeups::<J>();
         let rows =
             drafts.iter().zip(0..).map(|((draft, trace), at)| draft.row::<J>(trace, at < places, now, now));
         let rows: Vec<NewJob<'_>> = rows.collect();
@@ -158,11 +171,15 @@ impl UnitOfWork {
         }
     }
 
-    /// Number of further wake-ups that the commit may push.
-    fn places_for_wakeups(&self) -> usize {
-        match self.outbox.notifier {
-            Some(_) => MAX_WAKEUPS_PER_COMMIT.saturating_sub(self.due.len()),
-            None => 0,
+    /// Number of further wake-ups of `J` that the commit may push. None to a full queue: its relay selects the jobs fairly between
+    /// tenants, and at once, because it does not wait for a push of this process.
+    fn places_for_wakeups<J: Job>(&self) -> usize {
+        let is_urgent = J::POLICY.priority == Priority::High;
+        match &self.outbox.notifier {
+            Some(notifier) if is_urgent || !notifier.is_full(J::POLICY.queue.as_str()) => {
+                MAX_WAKEUPS_PER_COMMIT.saturating_sub(self.due.len())
+            }
+            _ => 0,
         }
     }
 
@@ -189,9 +206,11 @@ impl UnitOfWork {
             && !self.due.is_empty()
         {
             let wakeups: Vec<WakeupMessage> = self.due.iter().map(WakeupMessage::from).collect();
+            let outbox = self.outbox;
             tokio::spawn(async move {
-                if let Err(error) = notifier.push(&wakeups, Pusher::Enqueuer).await {
-                    tracing::debug!(error = %error, "failed to push wake-ups; a relay will");
+                match notifier.push(&wakeups, Pusher::Enqueuer).await {
+                    Ok(refused) => outbox.leave_to_relay(&refused).await,
+                    Err(error) => tracing::debug!(error = %error, "failed to push wake-ups; a relay will"),
                 }
             });
         }

@@ -1,7 +1,8 @@
 //! Redis as the transport of wake-ups: key names, messages.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use apalis_redis::Config;
 use flysk_domain::id::JobId;
@@ -11,6 +12,7 @@ use redis::{RedisError, Script};
 use serde::{Deserialize, Serialize};
 
 use crate::connection::RedisConnection;
+use crate::full_queues::FullQueues;
 use crate::policy::Priority;
 
 /// Maximum number of wake-ups of a queue in Redis, where workers take them in the order of the pushes. Further jobs wait in
@@ -97,11 +99,12 @@ impl From<&DueJob> for WakeupMessage {
     }
 }
 
-/// Pushes wake-ups to queues. Clones share the connection.
+/// Pushes wake-ups to queues. Clones share the connection, and what they know of full queues.
 #[derive(Clone)]
 pub struct QueueNotifier {
     redis: RedisConnection,
     keys: RedisKeys,
+    full_queues: Arc<FullQueues>,
 }
 
 impl std::fmt::Debug for QueueNotifier {
@@ -133,7 +136,12 @@ impl Pusher {
 impl QueueNotifier {
     /// Uses an open connection.
     pub fn new(redis: RedisConnection, keys: RedisKeys) -> Self {
-        Self { redis, keys }
+        Self { redis, keys, full_queues: Arc::default() }
+    }
+
+    /// Whether `queue` would refuse wake-ups of new jobs: it did so a moment ago. Urgent ones may find a place nevertheless.
+    pub(crate) fn is_full(&self, queue: &str) -> bool {
+        self.full_queues.contains(queue, Instant::now())
     }
 
     /// Pushes as many as the queues have capacity for; returns the jobs not pushed.
@@ -158,6 +166,9 @@ impl QueueNotifier {
                 push.arg(&wakeup.task).arg(data).arg(u8::from(wakeup.urgent));
             }
             let tasks: Vec<String> = push.invoke_async(&mut self.redis.clone()).await?;
+            if pusher == Pusher::Enqueuer {
+                self.full_queues.note(queue, !tasks.is_empty(), Instant::now());
+            }
             refused.extend(wakeups.iter().filter(|w| tasks.contains(&w.task)).map(|w| w.job));
         }
         Ok(refused)

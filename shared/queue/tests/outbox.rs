@@ -1,11 +1,12 @@
 //! Jobs that are enqueued together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use flysk_domain::trace::Trace;
 use flysk_domain::{Clock as _, ManualClock};
-use flysk_queue::{EnqueuedJobs, Job, Outbox, Policy, QueueName};
+use flysk_queue::{EnqueuedJobs, Job, Outbox, Policy, QueueName, QueueNotifier, RedisKeys, connect_redis};
 use flysk_store::jobs::{self, Claim};
 use serde::{Deserialize, Serialize};
 use sqlx::MySqlPool;
@@ -92,4 +93,43 @@ async fn an_outbox_tells_of_the_due_jobs_of_its_commits(pool: MySqlPool) {
     let payloads: Vec<_> = told.iter().map(|job| (job.kind, job.payload["key"].as_u64())).collect();
     assert_eq!(payloads, [("test.keyed", Some(1)), ("test.keyed", Some(3))]);
     assert_eq!(enqueued.take(), [], "they were taken");
+}
+
+/// Otherwise it would wait half a second longer behind the jobs of a busy tenant.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+#[expect(clippy::disallowed_methods, reason = "the variable names the Redis of the tests")]
+async fn a_job_for_which_redis_has_no_capacity_is_due_for_the_relay_at_once(pool: MySqlPool) {
+    // No relay has measured the queue: new jobs may take 128 places.
+    const COMMITS: u32 = 3;
+    const JOBS_PER_COMMIT: u32 = 64;
+    let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+    let redis = connect_redis(&std::env::var("REDIS_URL").unwrap()).await.unwrap();
+    let notifier = QueueNotifier::new(redis, RedisKeys::new(format!("outbox-full-{}", std::process::id())));
+    let outbox = Outbox::new(pool.clone(), Some(notifier), Arc::new(clock.clone()));
+    let trace = Trace { correlation_id: "test".to_owned(), traceparent: None };
+    for commit in 0..COMMITS {
+        let keys = commit * JOBS_PER_COMMIT..(commit + 1) * JOBS_PER_COMMIT;
+        let jobs: Vec<Keyed> = keys.map(|key| Keyed { key }).collect();
+        let mut unit = outbox.begin(trace.clone()).await.unwrap();
+        unit.enqueue_all(&jobs).await.unwrap();
+        unit.commit().await.unwrap();
+    }
+    let one_commit = usize::try_from(JOBS_PER_COMMIT).unwrap();
+    wait_for_due(&pool, &clock, one_commit).await;
+
+    let mut unit = outbox.begin(trace).await.unwrap();
+    unit.enqueue(&Keyed { key: COMMITS * JOBS_PER_COMMIT }).await.unwrap();
+    unit.commit().await.unwrap();
+    wait_for_due(&pool, &clock, one_commit + 1).await;
+}
+
+/// Waits until a relay would find `count` due jobs at the time of the clock, which stands still.
+async fn wait_for_due(pool: &MySqlPool, clock: &ManualClock, count: usize) {
+    let due = async {
+        let mut conn = pool.acquire().await.unwrap();
+        while jobs::list_due(&mut conn, clock.now(), 1_000).await.unwrap().len() != count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), due).await.expect("the jobs are due");
 }
