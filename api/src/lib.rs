@@ -4,6 +4,7 @@
 //! [`problem`].
 
 pub mod auth;
+mod billing_links;
 mod billing_page;
 mod cache;
 mod cache_control;

@@ -18,8 +18,8 @@ use poem::web::{Data, Query};
 use poem::{Endpoint, IntoResponse as _, Request, Response, handler};
 use serde::{Deserialize, Serialize};
 
-use super::sealing::{open, seal, session_expired};
-use super::{render_page, view};
+use super::{render_page, session_expired, view};
+use crate::billing_links::sealing::{open, seal};
 use crate::deps::Deps;
 use crate::problem::Problem;
 

@@ -13,9 +13,10 @@ use poem::{Request, Response, handler};
 use serde::Deserialize;
 
 use super::purchase_form::{PurchaseForm, chosen_item, reshow_form, validate_key};
-use super::session::{HostedPage, Visitor, visitor};
+use super::session::{Visitor, visitor};
 use super::transfer::{FormFault, RequisitesForm, TransferFormPage, TransferPage};
 use super::{error_page, render_page};
+use crate::billing_links::HostedPage;
 use crate::deps::Deps;
 use crate::platform::purchases::Buyer;
 use crate::platform::transfers::{

@@ -1,9 +1,9 @@
 //! The hosted pages where an account buys Flycoins and a subscription. They are server-rendered, in Russian, and load no
 //! external resources.
 //!
-//! A handshake returns signed links that are valid for an hour. Opening a link sets a cookie for this page and install and
-//! redirects to a URL without secrets. So no secret appears in the browser history, in a `Referer`, or in T-Bank's return URL.
-//! Forms contain a CSRF token that is bound to the cookie.
+//! A handshake returns signed links that are valid for an hour ([`crate::billing_links`]). Opening a link sets a cookie for this
+//! page and install and redirects to a URL without secrets. So no secret appears in the browser history, in a `Referer`, or in
+//! T-Bank's return URL. Forms contain a CSRF token that is bound to the cookie.
 
 mod act_as;
 mod flycoins_transfer;
@@ -11,7 +11,6 @@ mod link_use;
 mod pages;
 mod parties;
 mod purchase_form;
-mod sealing;
 mod session;
 mod subscription;
 mod transfer;
@@ -21,12 +20,11 @@ mod view;
 use poem::http::StatusCode;
 use poem::{Endpoint, EndpointExt as _, IntoResponse as _, Response, Route, RouteMethod, get, post};
 
+use crate::billing_links::HostedPage;
 use crate::html_page;
 use crate::problem::{Problem, ProblemCode};
 
-pub(crate) use session::{HostedPage, signed_link};
 pub(crate) use subscription::routes as subscription_routes;
-pub(crate) use transfer::{DocumentKind, document_url};
 
 /// Routes of the page of Flycoins, below `/billing/flycoins`.
 pub(crate) fn flycoins_routes() -> impl Endpoint<Output = Response> {
@@ -65,6 +63,11 @@ fn render_page(status: StatusCode, page: &impl askama::Template) -> Result<Respo
         Problem::new(ProblemCode::Internal, "quote X-Request-Id to support")
     })?;
     Ok(html(status, body))
+}
+
+/// The user has no session.
+fn session_expired() -> Problem {
+    Problem::new(ProblemCode::Unauthorized, "open the page from the widget")
 }
 
 /// The HTML page for a problem.

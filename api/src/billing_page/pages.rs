@@ -12,9 +12,10 @@ use poem::{IntoResponse as _, Request, Response, handler};
 use serde::{Deserialize, Serialize};
 
 use super::purchase_form::{PurchaseForm, chosen_item, load_shop, reshow_form, validate_key};
-use super::session::{HostedPage, Visitor, visitor};
+use super::session::{Visitor, visitor};
 use super::view::{OnePurchase, progress_of};
 use super::{error_page, flycoins_transfer, render_page};
+use crate::billing_links::HostedPage;
 use crate::deps::Deps;
 use crate::platform::purchases::{Buyer, Order, buy};
 use crate::problem::{Problem, ProblemCode};

@@ -9,61 +9,17 @@ use poem::web::{Data, Query};
 use poem::{Request, Response, handler};
 use serde::{Deserialize, Serialize};
 
-use super::sealing::{internal, open, seal, session_expired};
-use super::{act_as, error_page, link_use, render_page, view};
+use super::{act_as, error_page, link_use, render_page, session_expired, view};
+use crate::billing_links::sealing::{open, seal};
+use crate::billing_links::{HostedPage, LINK_TTL_S, SignedLink};
 use crate::deps::Deps;
 use crate::problem::Problem;
 
-/// Lifetime of a link, in seconds. Each handshake issues a new one.
-const LINK_TTL_S: u64 = 60 * 60;
-const LINK_TTL: TimeDelta = TimeDelta::seconds(LINK_TTL_S.cast_signed());
 /// Lifetime of the cookie, including the time on T-Bank's payment form.
 const SESSION_TTL: TimeDelta = TimeDelta::hours(4);
 const COOKIE_NAME: &str = "flysk_billing";
 /// Stands for the user while an operator looks on: amoCRM gives this number to nobody.
 const NOBODY: UserId = UserId(0);
-
-/// A hosted page. A link and a cookie of one page are not valid for the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HostedPage {
-    /// Buying Flycoins, for administrators.
-    Flycoins,
-    /// The subscription of the account: everybody sees its state, administrators buy and change it.
-    Subscription,
-}
-
-impl HostedPage {
-    /// Path of the page, without a slash at the beginning.
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Flycoins => "billing/flycoins",
-            Self::Subscription => "billing/subscription",
-        }
-    }
-
-    const fn link_aad(self) -> &'static str {
-        match self {
-            Self::Flycoins => "billing_link",
-            Self::Subscription => "billing_link:subscription",
-        }
-    }
-
-    fn session_aad(self, install: InstallId) -> String {
-        match self {
-            Self::Flycoins => format!("billing_session:{install}"),
-            Self::Subscription => format!("billing_session:subscription:{install}"),
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct SignedLink {
-    install: InstallId,
-    user: UserId,
-    #[serde(default)]
-    admin: bool,
-    until: i64,
-}
 
 /// An authenticated user of the page of one install.
 pub(super) struct Visitor {
@@ -85,18 +41,12 @@ struct Session {
     secret: String,
 }
 
-/// The signed URL of a page for a user of an install.
-pub(crate) fn signed_link(
-    deps: &Deps,
-    page: HostedPage,
-    install: InstallId,
-    (user, admin): (UserId, bool),
-) -> Result<String, Problem> {
-    let until = (deps.clock().now() + LINK_TTL).timestamp();
-    let sealed = seal(deps, &SignedLink { install, user, admin, until }, page.link_aad())?;
-    let mut url = deps.config.http.public_url.join(page.path()).map_err(|error| internal(&error))?;
-    url.query_pairs_mut().append_pair("ticket", &sealed);
-    Ok(url.into())
+/// Purpose of the cookie of a page and an install.
+fn session_aad(page: HostedPage, install: InstallId) -> String {
+    match page {
+        HostedPage::Flycoins => format!("billing_session:{install}"),
+        HostedPage::Subscription => format!("billing_session:subscription:{install}"),
+    }
 }
 
 /// Query of a signed link.
@@ -156,15 +106,11 @@ async fn open_link(deps: &Deps, page: HostedPage, request: &Request, query: Link
 }
 
 fn exchange_link(deps: &Deps, page: HostedPage, ticket: &str) -> Option<(InstallId, String)> {
-    let link: SignedLink = open(deps, ticket, page.link_aad())?;
-    let now = deps.clock().now();
-    if link.until <= now.timestamp() {
-        return None;
-    }
+    let link = SignedLink::open(deps, page, ticket)?;
     let secret = format!("{:032x}{:032x}", deps.clock().random_u128(), deps.clock().random_u128());
-    let until = (now + SESSION_TTL).timestamp();
+    let until = (deps.clock().now() + SESSION_TTL).timestamp();
     let session = Session { user: link.user, admin: link.admin, until, secret };
-    let sealed = seal(deps, &session, &page.session_aad(link.install)).ok()?;
+    let sealed = seal(deps, &session, &session_aad(page, link.install)).ok()?;
     let secure = if deps.config.http.public_url.scheme() == "https" { "; Secure" } else { "" };
     // The path contains the install, so that two accounts in two tabs have separate cookies. `SameSite=Lax`, because T-Bank
     // returns the buyer by a cross-site navigation.
@@ -195,7 +141,7 @@ pub(super) async fn visitor(
     let prefix = format!("{COOKIE_NAME}=");
     let sealed = cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(&prefix));
     let session: Session = sealed
-        .and_then(|sealed| open(deps, sealed, &page.session_aad(install)))
+        .and_then(|sealed| open(deps, sealed, &session_aad(page, install)))
         .ok_or_else(session_expired)?;
     if session.until <= deps.clock().now().timestamp() {
         return Err(session_expired());

@@ -20,7 +20,7 @@ use super::subscriptions::{
 };
 use super::tag::Tag;
 use crate::auth::{VerifiedToken, WidgetToken, issue_session};
-use crate::billing_page::{self, HostedPage};
+use crate::billing_links::{HostedPage, signed_link};
 use crate::choice::Choice;
 use crate::deps::Deps;
 use crate::problem::{Problem, answers};
@@ -234,7 +234,7 @@ async fn billing_urls(deps: &Deps, caller: &VerifiedToken) -> Result<BTreeMap<St
     let Some(install) = &caller.install else { return Ok(urls) };
     let user = (caller.user_id, caller.is_admin);
     let mut add = |page, purpose: &str| -> Result<(), Problem> {
-        urls.insert(purpose.to_owned(), billing_page::signed_link(deps, page, install.id, user)?);
+        urls.insert(purpose.to_owned(), signed_link(deps, page, install.id, user)?);
         Ok(())
     };
     if caller.widget.uses_flycoins && caller.is_admin {

@@ -3,8 +3,9 @@
 use flysk_store::platform::widgets;
 use poem::Request;
 
-use super::super::session::{HostedPage, Visitor, visitor};
+use super::super::session::{Visitor, visitor};
 use crate::auth::WidgetUser;
+use crate::billing_links::HostedPage;
 use crate::deps::Deps;
 use crate::platform::subscriptions::must_have_subscription;
 use crate::problem::{Problem, ProblemCode};

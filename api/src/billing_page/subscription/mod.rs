@@ -29,8 +29,8 @@ mod transfer;
 use poem::http::{StatusCode, header};
 use poem::{Endpoint, EndpointExt as _, Response, Route, get, post};
 
-use super::session::{self, HostedPage};
-use super::{act_as, error_page, view};
+use super::{act_as, error_page, session, view};
+use crate::billing_links::HostedPage;
 use crate::problem::{Problem, ProblemCode};
 
 /// Routes of the page, below `/billing/subscription`.

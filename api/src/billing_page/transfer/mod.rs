@@ -6,6 +6,5 @@ mod form;
 mod view;
 
 pub(super) use document::download;
-pub(crate) use document::{DocumentKind, document_url};
 pub(super) use form::{FormFault, RequisitesForm, TransferFormPage};
 pub(super) use view::TransferPage;

@@ -9,7 +9,7 @@ use flysk_services::pdf::find_issued_act;
 use flysk_store::platform::transfers::{BalanceOwner, TransferInvoice, find_access, read_balance};
 
 use super::super::view::STYLE;
-use super::document::{DocumentKind, document_url};
+use crate::billing_links::{DocumentKind, document_url};
 use crate::deps::Deps;
 use crate::problem::Problem;
 

@@ -8,7 +8,7 @@ use poem_openapi::Object;
 use poem_openapi::types::Example;
 
 use super::issue::Firm;
-use crate::billing_page::{DocumentKind, document_url};
+use crate::billing_links::{DocumentKind, document_url};
 use crate::choice::Choice;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};

@@ -1,4 +1,4 @@
-//! Encrypted links and cookies of the hosted pages.
+//! Encryption of links, and of the cookies of the hosted pages.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -8,20 +8,15 @@ use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
 
 /// Encrypts a link or a cookie for its purpose.
-pub(super) fn seal(deps: &Deps, what: &impl Serialize, aad: &str) -> Result<String, Problem> {
+pub(crate) fn seal(deps: &Deps, what: &impl Serialize, aad: &str) -> Result<String, Problem> {
     let text = serde_json::to_string(what).map_err(|error| internal(&error))?;
     deps.keyring.seal_token(&SecretString::from(text), aad).map_err(|error| internal(&error))
 }
 
 /// The content of a link or a cookie; `None` if it was not made for this purpose.
-pub(super) fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, aad: &str) -> Option<T> {
+pub(crate) fn open<T: DeserializeOwned>(deps: &Deps, sealed: &str, aad: &str) -> Option<T> {
     let text = deps.keyring.open_token(sealed, aad).ok()?;
     serde_json::from_str(text.expose_secret()).ok()
-}
-
-/// The user has no session.
-pub(super) fn session_expired() -> Problem {
-    Problem::new(ProblemCode::Unauthorized, "open the page from the widget")
 }
 
 /// Logs an error that nobody outside can mend.
