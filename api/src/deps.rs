@@ -17,12 +17,14 @@ use sqlx::pool::PoolConnection;
 use crate::cache::InstallCache;
 use crate::call_log::CallLog;
 use crate::config::Config;
-use crate::flysense::Recordings;
 use crate::handshake_log::HandshakeLog;
-use crate::hooks::{HookLimits, NotificationWrites, WebhookWrites};
-use crate::problem::Problem;
-use crate::rate_limit::{Limit, Quotas};
+use crate::hook_limits::HookLimits;
+use crate::notification_writes::NotificationWrites;
+use crate::problem::{Problem, ProblemCode};
+use crate::quotas::{Limit, Quotas};
+use crate::recordings::Recordings;
 use crate::wallet_reads::WalletReads;
+use crate::webhook_writes::WebhookWrites;
 
 /// Length of the window in which requests of backends are counted, seconds.
 const BACKEND_WINDOW_S: u32 = 60;
@@ -43,7 +45,7 @@ pub struct Deps {
     /// Rate and concurrency limits, shared with all workers.
     pub limits: RateLimiter,
     /// Streams recordings to listeners; `None` in a deployment without FlySense.
-    pub(crate) recordings: Option<Arc<Recordings>>,
+    recordings: Option<Arc<Recordings>>,
     /// Configuration of the process.
     pub config: Arc<Config>,
     /// In-process cache of widgets and installs.
@@ -109,7 +111,10 @@ impl Deps {
         let suffixes = config.amocrm.host_suffixes.clone();
         let vault = Vault::new(outbox.clone(), Arc::clone(&keyring), amocrm.clone(), suffixes)
             .with_rate_limit(limits.clone(), config.amocrm.token_requests_per_second);
-        let recordings = config.flysense.as_ref().map(|flysense| Recordings::new(flysense, &config));
+        let recordings = config
+            .flysense
+            .as_ref()
+            .map(|flysense| Recordings::new(flysense, &config, amocrm.clone(), limits.clone()));
         let recordings = recordings.transpose()?.map(Arc::new);
         let call_log = CallLog::new(outbox.pool().clone());
         let handshakes = HandshakeLog::new(outbox.pool().clone());
@@ -148,8 +153,14 @@ impl Deps {
 
     /// The dependencies of the request's handler.
     pub(crate) fn from_request(request: &poem::Request) -> Result<&Self, Problem> {
-        let absent = || Problem::new(crate::problem::ProblemCode::Internal, "quote X-Request-Id to support");
+        let absent = || Problem::new(ProblemCode::Internal, "quote X-Request-Id to support");
         request.data::<Self>().ok_or_else(absent)
+    }
+
+    /// The streams of recordings; an authorized caller implies that FlySense is configured.
+    pub(crate) fn recordings(&self) -> Result<&Recordings, Problem> {
+        let unconfigured = || Problem::new(ProblemCode::Internal, "quote X-Request-Id to support");
+        self.recordings.as_deref().ok_or_else(unconfigured)
     }
 
     /// The clock.

@@ -9,7 +9,7 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint as _, IntoResponse, Response, Rou
 use poem_openapi::{OpenApiService, ServerObject};
 
 use crate::cache_control::no_store;
-use crate::call_log::CallLogging;
+use crate::call_logging::CallLogging;
 use crate::cors::Cors;
 use crate::deps::Deps;
 use crate::flysense::{

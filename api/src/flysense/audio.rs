@@ -9,7 +9,6 @@ use super::audio_answer::Played;
 use super::caller::authorize_caller;
 use super::found_call::find;
 use super::playback::open_audio;
-use super::recordings::Recordings;
 use super::transcriptions::Tag;
 use crate::auth::WidgetCaller;
 use crate::deps::Deps;
@@ -53,6 +52,6 @@ async fn play(
 ) -> Result<Played, Problem> {
     let user = authorize_caller(deps, caller).await?;
     let call = find(deps, &user, id).await?;
-    let permit = Recordings::of(deps)?.acquire_listener_permit(user.account_id())?;
+    let permit = deps.recordings()?.acquire_listener_permit(user.account_id())?;
     open_audio(deps, trace, &call, range, permit).await
 }

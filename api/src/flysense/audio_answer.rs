@@ -6,11 +6,11 @@ use poem_openapi::ResponseContent;
 use poem_openapi::registry::{MetaMediaType, MetaSchema, MetaSchemaRef};
 
 use super::attended_stream::{MAX_UNREAD, attended};
-use super::listeners::ListenerPermit;
 use crate::problem::answers;
+use crate::recordings::ListenerPermit;
 
 /// Media types of recordings. The telephony provider determines the type; a type without a safe name is
-/// `application/octet-stream` (`sound_type::media_type`).
+/// `application/octet-stream` (`recordings/sound_type.rs`).
 const MEDIA_TYPES: [&str; 7] = [
     "audio/mpeg",
     "audio/wav",

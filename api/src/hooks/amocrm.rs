@@ -11,10 +11,11 @@ use poem::http::StatusCode;
 use poem::web::{Data, Path};
 use poem::{Body, Request, handler};
 
-use super::webhook_writes::Webhook;
 use crate::deps::Deps;
+use crate::hook_limits::count_refused_hook;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::{source_key, source_of};
+use crate::webhook_writes::Webhook;
 
 /// Maximum length of a body, in bytes. The webhook of a call note has a few kilobytes. That of a note with a long text, whose
 /// Cyrillic letters take 6 bytes each, is accepted up to some 20,000 letters; the call log names calls that are refused.
@@ -39,7 +40,7 @@ pub(crate) async fn receive(
         limits.take(install, &source, deps.clock().now())?;
     }
     let body = body.into_bytes_limit(MAX_BODY_LEN).await.map_err(|_| {
-        super::count_refused_hook("too_large");
+        count_refused_hook("too_large");
         Problem::new(ProblemCode::TooLarge, "the body is larger than 128 KB")
     })?;
     let webhook = Webhook { install, body, trace: Trace::clone(&trace) };

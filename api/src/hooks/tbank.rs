@@ -4,7 +4,6 @@
 //! raw body, stores it encrypted and responds; a job applies it. Source: T-Bank docs, eacq/notification.
 
 mod removed_terminal;
-mod writes;
 
 use flysk_clients::tbank::{Notification, NotificationError, NotificationVerifier, Terminal};
 use flysk_config::TBank;
@@ -18,12 +17,10 @@ use poem::web::Data;
 use poem::{Body, Request, Response, handler};
 use secrecy::SecretString;
 
-use self::writes::Arrived;
 use crate::deps::Deps;
+use crate::notification_writes::Arrived;
 use crate::problem::{Problem, ProblemCode};
 use crate::source::source_of;
-
-pub(crate) use self::writes::NotificationWrites;
 
 /// Maximum length of a body, in bytes. Notifications have about a kilobyte.
 const MAX_BODY_LEN: usize = 64 << 10;

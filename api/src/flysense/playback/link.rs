@@ -16,13 +16,13 @@ use poem_openapi::{Enum, Object, OpenApi};
 
 use super::super::caller::{FlysenseUser, authorize_caller};
 use super::super::found_call::find;
-use super::super::recordings::{Probe, Recordings};
 use super::super::transcriptions::Tag;
 use super::ticket::{TICKET_TTL, Ticket};
 use crate::auth::WidgetCaller;
 use crate::choice::Choice;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode, answers};
+use crate::recordings::Probe;
 use crate::strict_json::NoBody;
 use crate::time::Time;
 
@@ -161,10 +161,10 @@ async fn create(deps: &Deps, trace: &Trace, caller: &WidgetCaller, id: &str) -> 
         Some(CopyOutlook::NotPlayable(link)) => return Ok(link),
         Some(CopyOutlook::Expired) | None => {}
     }
-    let recordings = Recordings::of(deps)?;
+    let recordings = deps.recordings()?;
     // The probe asks amoCRM and the telephony's host, as a listener does.
     let _permit = recordings.acquire_listener_permit(user.account_id())?;
-    match recordings.probe(deps, trace, &call).await? {
+    match recordings.probe(trace, &call).await? {
         Ok(Probe { plays: true, has_ranges: true }) => ready(deps, &user, &call, now + TICKET_TTL),
         Ok(_) => prepare(deps, trace, &call).await,
         Err((code, cause)) => Ok(AudioLink::failed(code, cause)),

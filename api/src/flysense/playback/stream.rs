@@ -15,12 +15,11 @@ use poem_openapi::param::{Header, Query};
 
 use super::super::attended_stream::{MAX_UNREAD, attended};
 use super::super::audio_answer::{AudioBody, NO_STORE, Played, audio_response};
-use super::super::listeners::ListenerPermit;
-use super::super::recordings::Recordings;
 use super::super::transcriptions::Tag;
 use super::ticket::Ticket;
 use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
+use crate::recordings::{ListenerPermit, Recordings};
 
 /// Operation to play audio by its address.
 pub(crate) struct AudioStreamApi;
@@ -58,7 +57,7 @@ async fn play(deps: &Deps, trace: &Trace, sealed: &str, range: Option<&str>) -> 
     let call = transcriptions::find(&mut conn, ticket.account, ticket.transcription).await?;
     let call = call.ok_or_else(expired)?;
     drop(conn);
-    let permit = Recordings::of(deps)?.acquire_listener_permit(ticket.account)?;
+    let permit = deps.recordings()?.acquire_listener_permit(ticket.account)?;
     open_audio(deps, trace, &call, range, permit).await
 }
 
@@ -70,7 +69,7 @@ pub(in crate::flysense) async fn open_audio(
     range: Option<&str>,
     permit: ListenerPermit,
 ) -> Result<Played, Problem> {
-    let recordings = Recordings::of(deps)?;
+    let recordings = deps.recordings()?;
     let mut conn = deps.conn().await?;
     let copy = playback_copies::find(&mut conn, call.id).await?;
     drop(conn);
@@ -79,7 +78,7 @@ pub(in crate::flysense) async fn open_audio(
         return stream_copy(recordings, &copy, range, permit).await;
     }
     let range = range.and_then(outbound::ByteRange::parse);
-    let (stream, media_type) = recordings.open_typed(deps, trace, call, range.as_ref()).await?;
+    let (stream, media_type) = recordings.open_typed(trace, call, range.as_ref()).await?;
     Ok(audio_response(stream, media_type, permit))
 }
 

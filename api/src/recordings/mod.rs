@@ -4,11 +4,16 @@
 //! requests). So it has its own timeouts, and the number of listeners is limited. FlySense gets access to the account like
 //! any vendor's backend: by PAuth over HTTP.
 
+mod listeners;
+mod note_reader;
+mod sound_type;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use flysk_clients::amocrm::AmoCrm;
 use flysk_clients::flysk_api::{self, FlyskApi};
 use flysk_clients::http::HttpOptions;
 use flysk_clients::outbound::{self, ByteRange, FileStream, Outbound, OutboundError, StreamLimits};
@@ -20,14 +25,15 @@ use flysk_domain::flysense::media_type::{Beginning, tell};
 use flysk_domain::flysense::playability::plays_in_browsers;
 use flysk_domain::id::{AccountId, TranscriptionId};
 use flysk_domain::trace::Trace;
+use flysk_queue::limits::RateLimiter;
 use flysk_store::flysense::transcriptions::Transcription;
 
-use super::listeners::{ListenerPermit, Listeners};
-use super::recording_note::read_note;
-use super::sound_type;
+use self::listeners::Listeners;
+use self::note_reader::NoteReader;
 use crate::config::Config;
-use crate::deps::Deps;
 use crate::problem::{Problem, ProblemCode};
+
+pub(crate) use self::listeners::ListenerPermit;
 
 /// Timeout until the first byte of the recording.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,9 +47,9 @@ const MAX_CACHED_LINKS: usize = 1_000;
 /// Range of bytes from which the media type is detected.
 const SNIFF_RANGE: &str = "bytes=0-511";
 
-/// Clients, cached links and listener counts.
+/// Clients, cached links and listener counts of the process.
 pub(crate) struct Recordings {
-    platform: FlyskApi,
+    notes: NoteReader,
     outbound: Outbound,
     /// Copies that browsers can play.
     storage: Option<Storage>,
@@ -73,15 +79,15 @@ impl CachedLink {
 }
 
 /// Why a recording cannot be had, as users read it.
-pub(super) type RecordingFailure = (FailureCode, Option<FailureCause>);
+pub(crate) type RecordingFailure = (FailureCode, Option<FailureCause>);
 
 /// Playability of a recording at its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Probe {
+pub(crate) struct Probe {
     /// Browsers play its format.
-    pub(super) plays: bool,
+    pub(crate) plays: bool,
     /// The host answers ranges, so a browser can seek.
-    pub(super) has_ranges: bool,
+    pub(crate) has_ranges: bool,
 }
 
 /// A recording cannot be opened.
@@ -102,15 +108,26 @@ impl From<Problem> for OpenError {
 
 impl Recordings {
     /// Creates the clients. Sends no request.
-    pub(crate) fn new(flysense: &Flysense, config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        flysense: &Flysense,
+        config: &Config,
+        amocrm: AmoCrm,
+        limits: RateLimiter,
+    ) -> anyhow::Result<Self> {
         let outbound = &config.outbound;
         let allow = outbound.allow.iter().map(|rule| rule.parse());
         Ok(Self {
-            platform: FlyskApi::new(flysk_api::Config {
-                base_url: flysense.platform_url.clone(),
-                project_token: flysense.project_token.clone(),
-                http: HttpOptions::with_timeout(FIRST_BYTE_TIMEOUT),
-            })?,
+            notes: NoteReader {
+                platform: FlyskApi::new(flysk_api::Config {
+                    base_url: flysense.platform_url.clone(),
+                    project_token: flysense.project_token.clone(),
+                    http: HttpOptions::with_timeout(FIRST_BYTE_TIMEOUT),
+                })?,
+                amocrm,
+                limits,
+                host_suffixes: config.amocrm.host_suffixes.clone(),
+                requests_per_second: config.amocrm.requests_per_second,
+            },
             outbound: Outbound::new(outbound::Config {
                 http: HttpOptions {
                     connect_timeout: outbound.connect_timeout.min(FIRST_BYTE_TIMEOUT),
@@ -131,27 +148,20 @@ impl Recordings {
         })
     }
 
-    /// The process's clients; an authorized caller implies that FlySense is configured.
-    pub(super) fn of(deps: &Deps) -> Result<&Self, Problem> {
-        let unconfigured = || Problem::new(ProblemCode::Internal, "quote X-Request-Id to support");
-        deps.recordings.as_deref().ok_or_else(unconfigured)
-    }
-
     /// The storage of copies.
-    pub(super) fn storage(&self) -> Result<&Storage, Problem> {
+    pub(crate) fn storage(&self) -> Result<&Storage, Problem> {
         let unconfigured = || Problem::new(ProblemCode::Internal, "quote X-Request-Id to support");
         self.storage.as_ref().ok_or_else(unconfigured)
     }
 
     /// Reads the beginning of a recording to tell whether a browser can play it from its host. The inner error is why there is
     /// no recording.
-    pub(super) async fn probe(
+    pub(crate) async fn probe(
         &self,
-        deps: &Deps,
         trace: &Trace,
         call: &Transcription,
     ) -> Result<Result<Probe, RecordingFailure>, Problem> {
-        let opened = self.request(deps, trace, call, ByteRange::parse(SNIFF_RANGE).as_ref()).await;
+        let opened = self.request(trace, call, ByteRange::parse(SNIFF_RANGE).as_ref()).await;
         let mut stream = match opened {
             Ok(stream) => stream,
             Err(OpenError::Host(error)) => return Ok(Err(error.failure())),
@@ -167,19 +177,18 @@ impl Recordings {
     }
 
     /// Acquires a permit for one more listener of the account; fails with `too_many_requests` at a limit.
-    pub(super) fn acquire_listener_permit(&self, account: AccountId) -> Result<ListenerPermit, Problem> {
+    pub(crate) fn acquire_listener_permit(&self, account: AccountId) -> Result<ListenerPermit, Problem> {
         self.listeners.acquire(account)
     }
 
     /// Opens the recording of a call and determines its media type. `range` is forwarded to the host.
-    pub(super) async fn open_typed(
+    pub(crate) async fn open_typed(
         &self,
-        deps: &Deps,
         trace: &Trace,
         call: &Transcription,
         range: Option<&ByteRange>,
     ) -> Result<(FileStream, String), Problem> {
-        let mut stream = self.open(deps, trace, call, range).await?;
+        let mut stream = self.open(trace, call, range).await?;
         let declared = stream.content_type.clone();
         let beginning = if sound_type::has_beginning(&stream) {
             self.cache_beginning(call.id, sound_type::read_beginning(&mut stream).await)
@@ -189,7 +198,7 @@ impl Recordings {
         } else if let Some(known) = self.cached(call.id, |cached| cached.beginning) {
             known
         } else {
-            let mut head = self.open(deps, trace, call, ByteRange::parse(SNIFF_RANGE).as_ref()).await?;
+            let mut head = self.open(trace, call, ByteRange::parse(SNIFF_RANGE).as_ref()).await?;
             self.cache_beginning(call.id, sound_type::read_beginning(&mut head).await)
         };
         let media_type = sound_type::media_type(declared.as_deref(), beginning)?;
@@ -199,12 +208,11 @@ impl Recordings {
     /// Opens the recording of a call. `range` is forwarded to the host.
     async fn open(
         &self,
-        deps: &Deps,
         trace: &Trace,
         call: &Transcription,
         range: Option<&ByteRange>,
     ) -> Result<FileStream, Problem> {
-        self.request(deps, trace, call, range).await.map_err(|error| match error {
+        self.request(trace, call, range).await.map_err(|error| match error {
             OpenError::Host(error) => recording_problem(call, &error),
             OpenError::NoLink => no_recording(),
             OpenError::Problem(problem) => problem,
@@ -214,14 +222,13 @@ impl Recordings {
     /// Requests the recording from its host.
     async fn request(
         &self,
-        deps: &Deps,
         trace: &Trace,
         call: &Transcription,
         range: Option<&ByteRange>,
     ) -> Result<FileStream, OpenError> {
         let link = match self.cached(call.id, |cached| Some(cached.link.clone())) {
             Some(link) => link,
-            None => self.read_link(deps, trace, call).await?.ok_or(OpenError::NoLink)?,
+            None => self.read_link(trace, call).await?.ok_or(OpenError::NoLink)?,
         };
         let opened = self.outbound.stream(&link, range, &self.limits).await;
         if opened.is_err() {
@@ -247,13 +254,8 @@ impl Recordings {
     }
 
     /// Reads the link from the call's note in amoCRM and caches it; `None` if there is no note, or no link in it.
-    async fn read_link(
-        &self,
-        deps: &Deps,
-        trace: &Trace,
-        call: &Transcription,
-    ) -> Result<Option<String>, Problem> {
-        let Some(note) = read_note(&self.platform, deps, trace, call).await? else { return Ok(None) };
+    async fn read_link(&self, trace: &Trace, call: &Transcription) -> Result<Option<String>, Problem> {
+        let Some(note) = self.notes.read(trace, call).await? else { return Ok(None) };
         let link = note.call.and_then(|call| call.link).map(|link| link.trim().to_owned());
         let Some(link) = link.filter(|link| !link.is_empty()) else { return Ok(None) };
         let mut links = self.links();

@@ -6,7 +6,7 @@ use flysk_domain::id::InstallId;
 use flysk_queue::{RedisConnection, RedisKeys};
 
 use crate::problem::{Problem, ProblemCode};
-use crate::rate_limit::{Limit, Quotas};
+use crate::quotas::{Limit, Quotas};
 
 /// Length of the window, seconds. An hour, so that an import of some thousand notes passes.
 const WINDOW_S: u32 = 3_600;
@@ -45,13 +45,18 @@ impl HookLimits {
         for (limit, quotas, key) in limits {
             let quota = quotas.take(key, now);
             if quota.is_exceeded() {
-                super::count_refused_hook(limit);
+                count_refused_hook(limit);
                 let why = format!("too many webhooks ({limit}); repeat in {} s", quota.reset_s);
                 return Err(Problem::new(ProblemCode::TooManyRequests, why).retry_after(quota.reset_s));
             }
         }
         Ok(())
     }
+}
+
+/// Counts a webhook of amoCRM that was refused; `reason` is `too_large`, `install` or `source`.
+pub(crate) fn count_refused_hook(reason: &'static str) {
+    metrics::counter!("flysk_hooks_refused_total", "reason" => reason).increment(1);
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use flysk_store::{StoreResult, answered, repeat_contended};
 
 /// A verified notification that is to be stored.
 #[derive(Debug)]
-pub(super) struct Arrived {
-    pub(super) row: NotificationRow,
+pub(crate) struct Arrived {
+    pub(crate) row: NotificationRow,
     /// Trace of the request, for its job.
-    pub(super) trace: Trace,
+    pub(crate) trace: Trace,
 }
 
 /// Stores notifications and enqueues their processing. Clones share the transactions.
@@ -29,7 +29,7 @@ impl NotificationWrites {
     }
 
     /// Returns when the notification and the job that applies it are durable; `false` if it was stored before.
-    pub(super) async fn store(&self, arrived: Arrived) -> StoreResult<bool> {
+    pub(crate) async fn store(&self, arrived: Arrived) -> StoreResult<bool> {
         self.groups.submit((), arrived).await
     }
 }

@@ -32,11 +32,11 @@ pub(crate) struct Limit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quota {
     /// Requests per window.
-    pub(super) permits: u32,
+    pub(crate) permits: u32,
     /// Length of the window, seconds.
-    pub(super) window_s: u32,
+    pub(crate) window_s: u32,
     /// Requests left in the window.
-    pub(super) remaining: u32,
+    pub(crate) remaining: u32,
     /// Seconds until the next window, at least 1.
     pub(crate) reset_s: u32,
     is_exceeded: bool,

@@ -1,7 +1,5 @@
 //! Log of calls for vendors: how many of each operation their widgets made with which class of status, and the latest errors.
 
-mod layer;
-
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,8 +11,6 @@ use flysk_store::{Conn, Pool, StoreResult};
 use poem::Request;
 
 use crate::write_buffer::{WaitingRows, WriteBuffer};
-
-pub(crate) use layer::CallLogging;
 
 /// Time after the first call until it is written.
 const FLUSH_DELAY: Duration = Duration::from_secs(3);
@@ -163,6 +159,7 @@ impl WaitingRows for WaitingErrors {
 pub(crate) struct Caller(Arc<OnceLock<WidgetId>>);
 
 impl Caller {
+    /// Notes the widget that authentication found.
     pub(crate) fn note(request: &Request, widget: WidgetId) {
         if let Some(Self(caller)) = request.data::<Self>() {
             // A second authentication of the request finds the same widget.
@@ -170,7 +167,8 @@ impl Caller {
         }
     }
 
-    fn widget(&self) -> Option<WidgetId> {
+    /// The widget, if the request was authenticated.
+    pub(crate) fn widget(&self) -> Option<WidgetId> {
         self.0.get().copied()
     }
 }

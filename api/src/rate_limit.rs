@@ -3,8 +3,6 @@
 //! The limit is the widget's: requests of all its project tokens count together, in all processes. The gateway to amoCRM has
 //! amoCRM's limits instead.
 
-mod quotas;
-
 use poem::http::HeaderValue;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use poem_openapi::OperationId;
@@ -12,9 +10,7 @@ use poem_openapi::OperationId;
 use crate::auth::{BackendAuthentication, backend_of};
 use crate::deps::Deps;
 use crate::problem::{self, Problem, ProblemCode};
-
-use quotas::Quota;
-pub(crate) use quotas::{Limit, Quotas};
+use crate::quotas::Quota;
 
 /// Header with the state of the quota.
 const RATE_LIMIT: &str = "RateLimit";
@@ -56,7 +52,7 @@ impl<E: Endpoint> Endpoint for RateLimited<E> {
         let quota = limited.map(|(widget, quotas)| quotas.take(widget.id.to_string(), deps.clock().now()));
         // The operation must not authenticate again.
         request.set_data(BackendAuthentication(authentication));
-        let refused = quota.filter(quotas::Quota::is_exceeded).map(|quota| refusal(&quota));
+        let refused = quota.filter(Quota::is_exceeded).map(|quota| refusal(&quota));
         let mut response = match refused {
             Some(problem) => problem.response(),
             None => match self.0.call(request).await {

@@ -31,7 +31,7 @@ impl Listeners {
 
 /// A permit of one listener; released on drop.
 #[derive(Debug)]
-pub(super) struct ListenerPermit {
+pub(crate) struct ListenerPermit {
     listeners: Arc<Mutex<HashMap<AccountId, usize>>>,
     account: AccountId,
 }

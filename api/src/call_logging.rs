@@ -6,7 +6,7 @@ use flysk_domain::trace::Trace;
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use poem_openapi::OperationId;
 
-use super::{Call, Caller};
+use crate::call_log::{Call, Caller};
 use crate::deps::Deps;
 use crate::problem::{self, Problem};
 
