@@ -8,11 +8,11 @@ use poem::{Body, Request, handler};
 use serde_json::{Map, Value, json};
 
 use super::Amocrm;
-use super::crm::Record;
 use super::fields::{Field, Kind, check, json_list, optional, request_id, required};
 use super::guard::Caller;
 use super::model::{EntityType, Note};
 use super::problem::{FieldError, HandlerResult, Problem, hal};
+use super::records::Record;
 use super::state::Content;
 use crate::lock::locked;
 

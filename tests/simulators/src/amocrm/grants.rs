@@ -2,8 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use super::state::AmocrmState;
-
 /// Access that an authorization code or token pair grants.
 #[derive(Debug, Clone)]
 pub(crate) struct Grant {
@@ -36,13 +34,4 @@ pub(crate) struct RefreshToken {
     /// Time of its use.
     pub(crate) spent_at: Option<DateTime<Utc>>,
     pub(crate) revoked: bool,
-}
-
-impl AmocrmState {
-    /// Revokes all pairs of an integration for an account.
-    pub(crate) fn revoke_pairs(&mut self, client_id: &str, account_id: u64) {
-        let of = |grant: &Grant| grant.client_id == client_id && grant.account_id == account_id;
-        self.access.values_mut().filter(|token| of(&token.grant)).for_each(|token| token.revoked = true);
-        self.refresh.values_mut().filter(|token| of(&token.grant)).for_each(|token| token.revoked = true);
-    }
 }

@@ -29,6 +29,7 @@ pub(crate) mod outbound;
 mod pages;
 mod problem;
 mod query;
+mod records;
 mod scenario;
 mod sim_routes;
 mod site;

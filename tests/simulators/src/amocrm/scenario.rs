@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Amocrm;
-use super::crm::Record;
 use super::model::{Account, Entity, EntityType, Hook, Integration, Note};
+use super::records::Record;
 use crate::lock::locked;
 
 /// A scenario step failed.
@@ -149,9 +149,9 @@ impl Amocrm {
         let now = self.control().clock().now().timestamp();
         let mut state = locked(&self.inner.state);
         state.account(account_id).ok_or(ScenarioError::UnknownAccount)?;
-        let content = state.content(account_id);
-        let record = Record::of_entity(entity, content, now);
-        content.entities.insert(record.key(), record);
+        let entities = &mut state.content(account_id).entities;
+        let record = Record::of_entity(entity, entities, now);
+        entities.insert(record.key(), record);
         Ok(())
     }
 

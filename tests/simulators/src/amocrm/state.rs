@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::crm::{Crm, Key, Record};
-use super::grants::{AccessToken, Code, RefreshToken};
+use super::grants::{AccessToken, Code, Grant, RefreshToken};
 use super::model::{Account, Event, Hook, Integration, Note};
+use super::records::{Crm, Key, Record};
 
 /// Contents of an account.
 #[derive(Debug, Default)]
@@ -52,5 +52,12 @@ impl AmocrmState {
     pub(crate) fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         920_000 + self.next_id
+    }
+
+    /// Revokes all pairs of an integration for an account.
+    pub(crate) fn revoke_pairs(&mut self, client_id: &str, account_id: u64) {
+        let of = |grant: &Grant| grant.client_id == client_id && grant.account_id == account_id;
+        self.access.values_mut().filter(|token| of(&token.grant)).for_each(|token| token.revoked = true);
+        self.refresh.values_mut().filter(|token| of(&token.grant)).for_each(|token| token.revoked = true);
     }
 }

@@ -5,10 +5,8 @@ use serde_json::Value;
 use super::super::model::EntityType;
 use super::super::problem::Problem;
 use super::super::query::Query;
-use super::Crm;
-use super::custom_fields::{CustomField, FieldKind, FieldValue};
-use super::pipelines::PIPELINE_ID;
-use super::record::Record;
+use super::super::records::pipeline::PIPELINE_ID;
+use super::super::records::{Crm, CustomField, FieldKind, FieldValue, Record};
 
 const COMMON: [&str; 9] = [
     "id",

@@ -11,12 +11,10 @@ use serde_json::Value;
 use super::super::Amocrm;
 use super::super::hook_form::{LOCAL_TIME, begin, local};
 use super::super::model::{Account, EntityType};
+use super::super::records::pipeline::PIPELINE_ID;
+use super::super::records::{CustomField, FieldKind, FieldValue, Key, Record, Task};
 use super::super::state::Content;
-use super::custom_fields::{CustomField, FieldKind, FieldValue};
-use super::pipelines::PIPELINE_ID;
-use super::record::{Key, Record};
 use super::record_json::linked_keys;
-use super::tasks::Task;
 use crate::lock::locked;
 
 /// A change of a record.

@@ -20,7 +20,6 @@ mod filters;
 mod hooks;
 mod links;
 mod pipelines;
-mod record;
 mod record_json;
 mod record_list;
 mod record_rules;
@@ -31,41 +30,13 @@ mod task_write;
 mod tasks;
 mod values;
 
-use std::collections::BTreeMap;
-
 use poem::http::StatusCode;
 use poem::{Route, get, post};
 
-pub(crate) use record::{Key, Record};
 pub(crate) use scenario::routes as sim_routes;
 
 use super::model::EntityType;
 use super::problem::Problem;
-use custom_fields::CustomField;
-use tags::Tag;
-use tasks::Task;
-
-/// What an account has beside its records.
-#[derive(Debug)]
-pub(crate) struct Crm {
-    fields: Vec<CustomField>,
-    tags: Vec<Tag>,
-    tasks: BTreeMap<u64, Task>,
-}
-
-impl Default for Crm {
-    fn default() -> Self {
-        Self { fields: custom_fields::predefined(), tags: Vec::new(), tasks: BTreeMap::new() }
-    }
-}
-
-impl Crm {
-    /// When the next open task about a record must be done, Unix seconds.
-    fn closest_task_at(&self, key: Key) -> Option<i64> {
-        let open = self.tasks.values().filter(|task| task.about == Some(key) && !task.is_completed);
-        open.map(|task| task.complete_till).min()
-    }
-}
 
 /// Type of records in a path; 404 for others, customers among them.
 fn record_type(plural: &str) -> Result<EntityType, Problem> {

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::super::guard::Caller;
 use super::super::model::EntityType;
 use super::super::problem::Problem;
+use super::super::records::pipeline::PIPELINE_ID;
+use super::super::records::{Key, Record};
 use super::super::state::Content;
-use super::pipelines::PIPELINE_ID;
-use super::record::{Key, Record};
 use super::tags::tag_json;
 use super::values::values_json;
 

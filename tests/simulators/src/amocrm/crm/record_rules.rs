@@ -5,9 +5,8 @@ use serde_json::{Map, Value};
 use super::super::fields::{Field, Kind, check, optional};
 use super::super::model::{Account, EntityType};
 use super::super::problem::FieldError;
+use super::super::records::{Key, pipeline};
 use super::super::state::Content;
-use super::pipelines;
-use super::record::Key;
 use super::tags::parse_tags;
 use super::values::parse_values;
 
@@ -99,10 +98,10 @@ pub(crate) fn check_users(item: &Map<String, Value>, account: &Account) -> Vec<F
 
 fn check_status(item: &Map<String, Value>) -> Vec<FieldError> {
     let mut complaints = Vec::new();
-    if number(item, "pipeline_id").is_some_and(|id| id != pipelines::PIPELINE_ID) {
+    if number(item, "pipeline_id").is_some_and(|id| id != pipeline::PIPELINE_ID) {
         complaints.push(FieldError::not_a_choice("pipeline_id"));
     }
-    if number(item, "status_id").is_some_and(|id| !pipelines::has_status(id)) {
+    if number(item, "status_id").is_some_and(|id| !pipeline::has_status(id)) {
         complaints.push(FieldError::not_a_choice("status_id"));
     }
     complaints

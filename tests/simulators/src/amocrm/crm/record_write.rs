@@ -13,14 +13,14 @@ use super::super::guard::Caller;
 use super::super::model::{Account, EntityType};
 use super::super::notes_write::{read, refuse_any};
 use super::super::problem::{HandlerResult, Problem, hal};
+use super::super::records::{Record, pipeline};
 use super::super::state::AmocrmState;
 use super::hooks::Change;
-use super::record::Record;
 use super::record_json::address;
 use super::record_rules::{Deed, check_record, number, parse_links};
+use super::record_type;
 use super::tags::parse_tags;
 use super::values::{self, parse_values};
-use super::{pipelines, record_type};
 use crate::lock::locked;
 
 /// Adds records.
@@ -201,5 +201,5 @@ fn write_status(record: &mut Record, item: &Map<String, Value>, now: i64) {
     record.status_id = number(item, "status_id").unwrap_or(record.status_id);
     let told = item.get("closed_at").and_then(Value::as_i64);
     record.closed_at =
-        if pipelines::is_final(record.status_id) { told.or(record.closed_at).or(Some(now)) } else { None };
+        if pipeline::is_final(record.status_id) { told.or(record.closed_at).or(Some(now)) } else { None };
 }

@@ -11,8 +11,9 @@ use super::super::model::EntityType;
 use super::super::notes_write::{read, refuse_any};
 use super::super::problem::{FieldError, HandlerResult, hal};
 use super::super::query::{Query, hal_list};
+use super::super::records::{Crm, Tag};
 use super::super::state::AmocrmState;
-use super::{Crm, record_type};
+use super::record_type;
 use crate::lock::locked;
 
 /// Colours that a lead's tag may have.
@@ -27,15 +28,6 @@ const ADD: [Field; 3] =
 /// A tag of a record, as it is named in a request: by id or by name.
 const REFERENCE: [Field; 3] =
     [optional("id", Kind::OptInt), optional("name", Kind::OptText), optional("color", Kind::OptText)];
-
-/// A tag. Tags with the same name are different ones in leads and contacts.
-#[derive(Debug, Clone)]
-pub(crate) struct Tag {
-    pub(crate) id: u64,
-    pub(crate) entity_type: EntityType,
-    pub(crate) name: String,
-    pub(crate) color: Option<String>,
-}
 
 /// Lists the tags of a type of records.
 #[handler]

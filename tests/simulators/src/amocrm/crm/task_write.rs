@@ -12,11 +12,11 @@ use super::super::guard::Caller;
 use super::super::model::{Account, EntityType};
 use super::super::notes_write::{read, refuse_any};
 use super::super::problem::{FieldError, HandlerResult, Problem, hal};
+use super::super::records::{Key, Task};
 use super::super::state::Content;
 use super::hooks::TaskChange;
-use super::record::Key;
 use super::record_rules::{Deed, check_users, number};
-use super::tasks::{Task, address};
+use super::tasks::address;
 use crate::lock::locked;
 
 /// A call and a meeting.

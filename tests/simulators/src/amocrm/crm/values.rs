@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::fields::{Field, Kind, check, optional};
 use super::super::model::EntityType;
 use super::super::problem::FieldError;
-use super::custom_fields::{CustomField, FieldEnum, FieldKind, FieldValue};
-use super::record::Record;
+use super::super::records::{CustomField, FieldEnum, FieldKind, FieldValue, Record};
 
 /// Values by the fields' ids; none: the field is emptied.
 pub(crate) type Changes = Vec<(u64, Vec<FieldValue>)>;
@@ -216,13 +215,13 @@ fn value_json(value: &FieldValue) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::custom_fields::predefined;
+    use super::super::super::records::Crm;
     use super::*;
 
     fn parsed(entry: &Value) -> Result<Changes, Vec<(&'static str, String)>> {
         let item = json!({"custom_fields_values": [entry]});
         let item = item.as_object().unwrap();
-        parse_values(item, &predefined(), EntityType::Contacts)
+        parse_values(item, &Crm::default().fields, EntityType::Contacts)
             .map_err(|found| found.into_iter().map(|complaint| (complaint.code, complaint.path)).collect())
     }
 

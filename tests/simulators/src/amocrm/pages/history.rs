@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::super::Amocrm;
-use super::super::crm::Record;
 use super::super::model::{EntityType, Note};
+use super::super::records::Record;
 use super::super::scenario::ScenarioError;
 use crate::lock::locked;
 

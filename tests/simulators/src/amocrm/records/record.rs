@@ -1,11 +1,10 @@
 //! Leads, contacts, companies and customers as the account keeps them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::model::{Entity, EntityType};
-use super::super::state::Content;
-use super::custom_fields::{FieldValue, phone_field, phone_value};
-use super::pipelines;
+use super::custom_field::{FieldValue, phone_field, phone_value};
+use super::pipeline;
 
 /// Type and id of a record.
 pub(crate) type Key = (EntityType, u64);
@@ -59,7 +58,7 @@ impl Record {
             first_name: String::new(),
             last_name: String::new(),
             price: 0,
-            status_id: if is_lead { pipelines::FIRST_STATUS_ID } else { 0 },
+            status_id: if is_lead { pipeline::FIRST_STATUS_ID } else { 0 },
             closed_at: None,
             responsible_user_id: user_id,
             created_by: user_id,
@@ -72,11 +71,12 @@ impl Record {
         }
     }
 
-    /// The record of a scenario's entity. A linked id is that of a contact or company that exists, or of a contact.
-    pub(crate) fn of_entity(entity: Entity, content: &Content, now: i64) -> Self {
+    /// The record of a scenario's entity among the account's `entities`. A linked id is that of a contact or company that exists,
+    /// or of a contact.
+    pub(crate) fn of_entity(entity: Entity, entities: &HashMap<Key, Self>, now: i64) -> Self {
         let mut record = Self::new((entity.entity_type, entity.id), entity.responsible_user_id, now);
         if entity.closed {
-            record.status_id = pipelines::LOST_STATUS_ID;
+            record.status_id = pipeline::LOST_STATUS_ID;
             record.closed_at = Some(now);
         }
         let phone = phone_field(entity.entity_type).filter(|_| !entity.phones.is_empty());
@@ -87,8 +87,7 @@ impl Record {
         }
         for id in entity.of {
             let candidates = [(EntityType::Contacts, id), (EntityType::Companies, id)];
-            let known: Vec<Key> =
-                candidates.into_iter().filter(|key| content.entities.contains_key(key)).collect();
+            let known: Vec<Key> = candidates.into_iter().filter(|key| entities.contains_key(key)).collect();
             let linked = if known.is_empty() { vec![candidates[0]] } else { known };
             for key in linked {
                 record.link(key, false);
@@ -104,7 +103,7 @@ impl Record {
 
     /// Whether a lead or customer has come to its end.
     pub(crate) fn is_closed(&self) -> bool {
-        pipelines::is_final(self.status_id)
+        pipeline::is_final(self.status_id)
     }
 
     /// Telephone numbers.
