@@ -12,6 +12,7 @@
 
 mod admin;
 mod audio;
+mod bare;
 mod bots;
 mod broadcast;
 mod call;
@@ -22,9 +23,11 @@ mod flycoins;
 mod growth;
 mod jobs;
 mod machine;
+mod measured_process;
 mod page;
 mod platform;
 mod recognitions;
+mod role;
 mod sandbox;
 mod servers;
 mod subscriptions;
@@ -32,6 +35,7 @@ mod table;
 mod times;
 mod transfers;
 mod widget;
+mod workers;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,6 +46,7 @@ use flysk_domain::{Clock as _, SystemClock};
 
 use earlier::EarlierBuild;
 use page::{Page, Section};
+use role::Role;
 use servers::Servers;
 
 /// Runs benchmarks, prints tables and writes `docs/benchmarks.md`.
@@ -121,7 +126,7 @@ impl Bench {
     /// Measures the chosen parts. A part that cannot run is reported as not run, with the reason.
     pub async fn run(self) -> anyhow::Result<()> {
         if let Some(role) = &self.role {
-            return jobs::role::Role::parse(role)?.run().await;
+            return measured_process::run(Role::parse(role)?).await;
         }
         let servers = Servers::from_process()?;
         let earlier = self.beside.as_deref().map(EarlierBuild::in_directory).transpose()?;

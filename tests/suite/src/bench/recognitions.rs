@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use flysk_domain::{Clock as _, SystemClock};
 use flysk_queue::{EphemeralQueue, RedisKeys, connect_redis};
 
-use super::jobs::role::Role;
-use super::jobs::workers::Workers;
 use super::jobs::{CONCURRENCY, Poll};
 use super::machine::memory_kib;
+use super::role::Role;
 use super::servers::Servers;
 use super::table::{Table, at_most, budgets};
 use super::times::{Sample, Times};
+use super::workers::Workers;
 
 const IN_FLIGHT: usize = 10_000;
 /// Delay of the first polls after scheduling.

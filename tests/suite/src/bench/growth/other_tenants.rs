@@ -12,10 +12,10 @@ use tokio::time::MissedTickBehavior;
 use super::bench_env::BenchEnv;
 use super::kinds::Start;
 use super::waiting;
-use crate::bench::jobs::role::Role;
-use crate::bench::jobs::workers::Workers;
+use crate::bench::role::Role;
 use crate::bench::servers::Servers;
 use crate::bench::times::{Sample, Times, rate};
+use crate::bench::workers::Workers;
 
 /// Empty jobs whose starts are counted: two seconds of work.
 const BACKLOG_JOBS: u32 = 20_000;

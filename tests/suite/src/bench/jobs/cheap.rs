@@ -6,10 +6,10 @@ use flysk_queue::{EphemeralQueue, RedisKeys, connect_redis};
 
 use super::REDIS_BACKLOG;
 use super::recorder::NoOpEphemeral;
-use super::role::Role;
-use super::workers::Workers;
+use crate::bench::role::Role;
 use crate::bench::servers::Servers;
 use crate::bench::times::rate;
+use crate::bench::workers::Workers;
 
 /// Starts per second with a backlog.
 pub(super) async fn throughput(servers: &Servers, processes: usize) -> anyhow::Result<f64> {

@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::recorder::NoOp;
-use super::role::Role;
-use super::workers::Workers;
 use super::{DURABLE_BACKLOG, Pace};
+use crate::bench::role::Role;
 use crate::bench::servers::Servers;
 use crate::bench::times::{Times, rate};
+use crate::bench::workers::Workers;
 
 /// Jobs per transaction when the backlog is written.
 const ENQUEUE_BATCH_SIZE: u32 = 500;

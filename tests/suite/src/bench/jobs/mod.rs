@@ -9,9 +9,7 @@ mod graphile;
 mod node_peer;
 mod postgres;
 mod recorder;
-pub(super) mod role;
 pub(super) mod schedule;
-pub(super) mod workers;
 
 use std::path::Path;
 
@@ -20,7 +18,7 @@ use super::servers::Servers;
 use super::table::{Table, at_least, at_most, budgets};
 use super::times::Times;
 
-pub(super) use recorder::{Poll, StartRecorder};
+pub(super) use recorder::{NoOp, NoOpEphemeral, Poll, StartRecorder};
 
 /// Concurrent jobs per process: the default of `FLYSK_WORKER_CONCURRENCY`. The peer uses the same value.
 pub(super) const CONCURRENCY: usize = 16;

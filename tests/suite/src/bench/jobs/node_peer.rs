@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::workers::Workers;
 use super::{CONCURRENCY, Pace};
 use crate::bench::times::{Sample, Times, rate};
+use crate::bench::workers::Workers;
 
 /// A package of npm.
 pub(super) struct Package {

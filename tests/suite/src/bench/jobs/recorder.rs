@@ -29,7 +29,7 @@ pub(in crate::bench) struct StartRecorder {
 
 impl StartRecorder {
     /// Recorder for recognitions with these first polls.
-    pub(super) fn new(due: &[DateTime<Utc>]) -> Self {
+    pub(in crate::bench) fn new(due: &[DateTime<Utc>]) -> Self {
         // Written once, so that the memory pages are resident.
         let mut samples = vec![Sample(1, 1); MAX_SAMPLES];
         samples.clear();
@@ -49,19 +49,19 @@ impl StartRecorder {
     }
 
     /// Number of recorded starts.
-    pub(super) fn count(&self) -> u64 {
+    pub(in crate::bench) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
     /// All recorded starts.
-    pub(super) fn samples(&self) -> Vec<Sample> {
+    pub(in crate::bench) fn samples(&self) -> Vec<Sample> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// A durable job that does nothing.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct NoOp {
+pub(in crate::bench) struct NoOp {
     /// Time when enqueuing began, in µs since 1970.
     pub(super) enqueued_us: i64,
 }
@@ -82,7 +82,7 @@ impl JobHandler<StartRecorder> for NoOp {
 
 /// An ephemeral job that does nothing and never runs again.
 #[derive(Debug)]
-pub(super) struct NoOpEphemeral;
+pub(in crate::bench) struct NoOpEphemeral;
 
 impl EphemeralJob for NoOpEphemeral {
     const KIND: &'static str = "bench.start_ephemeral";

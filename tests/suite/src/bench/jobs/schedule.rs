@@ -12,7 +12,7 @@ use flysk_domain::trace::Trace;
 use flysk_queue::Outbox;
 use flysk_store::Pool;
 
-use super::role::Role;
+use crate::bench::role::Role;
 use crate::bench::servers::Servers;
 use crate::bench::table::{Table, at_most, budgets};
 use crate::bench::times::Sample;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use flysk_simulators::amocrm::WidgetTokenShape;
 
-use super::bare::Bare;
 use super::pace::steadily;
 use super::wrk::{LoadRequest, LoadResult, run_wrk};
+use crate::bench::bare::Bare;
 use crate::bench::machine::memory_kib;
 use crate::bench::servers::Servers;
 use crate::bench::table::{Table, at_least, at_most};

@@ -2,7 +2,6 @@
 //! the delivery log, amoCRM's webhook, deliveries to vendors' backends, and idle processes.
 
 pub(super) mod authentication;
-pub(super) mod bare;
 mod events;
 mod hooks;
 mod idle;

@@ -11,8 +11,6 @@ mod year;
 use std::time::Duration;
 
 pub(in crate::bench) use crowd::Crowd;
-pub(in crate::bench) use naive::NaiveRenewals;
-pub(in crate::bench) use preview::{BARE_PATH, bare_quote};
 
 use super::servers::Servers;
 use super::table::budgets;

@@ -8,19 +8,8 @@ use flysk_clients::tbank::{
 };
 use flysk_domain::money::Kopecks;
 use flysk_store::Pool;
-use serde::{Deserialize, Serialize};
 
-/// What the loop renews, and where.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::bench) struct NaiveRenewals {
-    pub(super) database_url: String,
-    pub(super) bank_url: String,
-    pub(super) terminal: String,
-    pub(super) password: String,
-    pub(super) rebill: String,
-    /// Invoices to charge.
-    pub(super) invoices: Vec<String>,
-}
+use crate::bench::role::NaiveRenewals;
 
 impl NaiveRenewals {
     /// Renews all: locks the subscription, calls `Init` and `Charge`, writes payment, invoice and period.

@@ -3,32 +3,19 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use flysk_domain::id::{QuoteId, SubscriptionId};
-use flysk_domain::money::Kopecks;
-use flysk_domain::platform::subscriptions::{Change, PeriodLength};
-use flysk_domain::{Clock as _, SystemClock};
-use flysk_store::Pool;
-use flysk_store::platform::subscriptions::{self, NewQuote};
-use poem::handler;
-use poem::http::StatusCode;
-use poem::web::{Data, Json};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::bench::bare::{Bare, QUOTE_PATH};
 use crate::bench::platform::authentication::{half_load, handshake_request, median};
-use crate::bench::platform::bare::Bare;
 use crate::bench::platform::wrk::{LoadRequest, run_wrk};
 use crate::bench::servers::Servers;
 use crate::bench::table::{Table, at_least, at_most};
-use crate::environment::{CLIENT_ID, Environment};
+use crate::environment::Environment;
 
 /// Rounds per request, interleaved so that other load on the machine affects both alike.
 const MEASURED_ROUNDS: usize = 3;
 /// Size of the connection pool of the API (its default) and of the peer.
 const CONNECTIONS: u32 = 20;
-/// Quotes of a subscription that the peer keeps, as the API does. With more, each of the API's deletes what the peer left.
-const KEPT_QUOTES: u32 = 200;
-/// Path of the bare handler.
-pub(in crate::bench) const BARE_PATH: &str = "/quote";
 const MIN_SHARE: f64 = 0.6;
 const MAX_P99_MS: f64 = 10.0;
 
@@ -55,7 +42,7 @@ pub(super) async fn run(
         ..handshake_request(&env)?
     };
     let peer =
-        LoadRequest { url: format!("{}{}", bare.url.trim_end_matches('/'), BARE_PATH), ..preview.clone() };
+        LoadRequest { url: format!("{}{}", bare.url.trim_end_matches('/'), QUOTE_PATH), ..preview.clone() };
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..MEASURED_ROUNDS {
         bare.push(run_wrk(&peer, load_time)?);
@@ -79,43 +66,4 @@ pub(super) async fn run(
         at_most(half.ms(99), MAX_P99_MS, "each preview is a commit that is flushed"),
     ]);
     Ok(table.to_string())
-}
-
-/// The peer: reads subscription, plan and pending changes, writes a quote, and deletes the oldest ones.
-#[handler]
-pub(in crate::bench) async fn bare_quote(pool: Data<&Pool>, _body: Json<Value>) -> poem::Result<Json<Value>> {
-    let quote = write_quote(&pool).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    Ok(Json(json!({ "id": quote.to_string() })))
-}
-
-async fn write_quote(pool: &Pool) -> anyhow::Result<QuoteId> {
-    let mut tx = pool.begin().await?;
-    let id: String = sqlx::query_scalar(
-        "SELECT s.id FROM subscriptions s JOIN widgets w ON w.id = s.widget_id WHERE w.client_uuid = ? LIMIT 1",
-    )
-    .bind(CLIENT_ID)
-    .fetch_one(&mut *tx)
-    .await?;
-    let subscription: SubscriptionId = id.parse()?;
-    let row = subscriptions::find_subscription(&mut tx, subscription).await?.context("no subscription")?;
-    let plan: String =
-        sqlx::query_scalar("SELECT id FROM subscription_plans LIMIT 1").fetch_one(&mut *tx).await?;
-    subscriptions::list_pending(&mut tx, subscription).await?;
-    let (now, quote) = (SystemClock.now(), QuoteId::generate(&SystemClock));
-    let change = Change::Start { plan: plan.parse()?, seats: 3, length: PeriodLength::Month };
-    let new = NewQuote {
-        id: quote,
-        subscription_id: subscription,
-        base_version: row.version,
-        change,
-        lines: &[],
-        total: Kopecks(297_000),
-        expires_at: now,
-        requested_by: "bench",
-        now,
-    };
-    subscriptions::insert_quote(&mut tx, &new).await?;
-    subscriptions::trim_quotes(&mut tx, subscription, KEPT_QUOTES).await?;
-    tx.commit().await?;
-    Ok(quote)
 }

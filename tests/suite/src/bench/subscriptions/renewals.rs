@@ -13,10 +13,9 @@ use flysk_simulators::tbank::Behaviour;
 use flysk_store::Pool;
 use secrecy::ExposeSecret as _;
 
-use super::naive::NaiveRenewals;
 use super::{CARD, crowd};
 use crate::bench::child::{self, ChildGuard};
-use crate::bench::jobs::role::Role;
+use crate::bench::role::{NaiveRenewals, Role};
 use crate::bench::servers::Servers;
 use crate::bench::table::{Table, at_least, at_most};
 use crate::subscriber::Subscriber;

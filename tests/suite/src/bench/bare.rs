@@ -4,30 +4,38 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 use flysk_domain::TextEnum as _;
-use flysk_domain::id::AccountId;
+use flysk_domain::id::{AccountId, QuoteId, SubscriptionId};
+use flysk_domain::money::Kopecks;
+use flysk_domain::platform::subscriptions::{Change, PeriodLength};
+use flysk_domain::{Clock as _, SystemClock};
 use flysk_store::Pool;
 use flysk_store::platform::handshake;
+use flysk_store::platform::subscriptions::{self, NewQuote};
 use poem::http::StatusCode;
 use poem::listener::TcpListener;
 use poem::web::{Data, Json};
 use poem::{EndpointExt as _, Route, Server, handler, post};
 use serde_json::{Value, json};
 
-use crate::bench::jobs::role::Role;
-use crate::bench::servers::Servers;
-use crate::bench::subscriptions::{BARE_PATH, bare_quote};
+use super::role::Role;
+use super::servers::Servers;
 use crate::environment::{ACCOUNT, CLIENT_ID};
+
+/// Quotes of a subscription that the peer keeps, as the API does. With more, each of the API's deletes what the peer left.
+const KEPT_QUOTES: u32 = 200;
+/// Path of the peer of previews.
+pub(super) const QUOTE_PATH: &str = "/quote";
 
 /// The peer, running in its own process like the API.
 #[derive(Debug)]
-pub(in crate::bench) struct Bare {
+pub(super) struct Bare {
     child: Child,
-    pub(in crate::bench) url: String,
+    pub(super) url: String,
 }
 
 impl Bare {
     /// Starts the peer on the environment's database, with as many connections as the API.
-    pub(in crate::bench) async fn start(
+    pub(super) async fn start(
         servers: &Servers,
         database_url: &str,
         connections: u32,
@@ -57,9 +65,9 @@ impl Drop for Bare {
 }
 
 /// Serves until the process is killed.
-pub(in crate::bench) async fn serve(database_url: &str, port: u16, connections: u32) -> anyhow::Result<()> {
+pub(super) async fn serve(database_url: &str, port: u16, connections: u32) -> anyhow::Result<()> {
     let pool = flysk_store::connect(database_url, connections).await?;
-    let app = Route::new().at("/", post(answer)).at(BARE_PATH, post(bare_quote)).data(pool);
+    let app = Route::new().at("/", post(answer)).at(QUOTE_PATH, post(answer_quote)).data(pool);
     Server::new(TcpListener::bind(("127.0.0.1", port))).run(app).await.context("the bare handler ended")
 }
 
@@ -77,4 +85,43 @@ async fn answer(pool: Data<&Pool>) -> poem::Result<Json<Value>> {
         "settings": settings,
         "settings_version": install.settings_version,
     })))
+}
+
+/// The peer of previews: reads subscription, plan and pending changes, writes a quote, and deletes the oldest ones.
+#[handler]
+async fn answer_quote(pool: Data<&Pool>, _body: Json<Value>) -> poem::Result<Json<Value>> {
+    let quote = write_quote(&pool).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    Ok(Json(json!({ "id": quote.to_string() })))
+}
+
+async fn write_quote(pool: &Pool) -> anyhow::Result<QuoteId> {
+    let mut tx = pool.begin().await?;
+    let id: String = sqlx::query_scalar(
+        "SELECT s.id FROM subscriptions s JOIN widgets w ON w.id = s.widget_id WHERE w.client_uuid = ? LIMIT 1",
+    )
+    .bind(CLIENT_ID)
+    .fetch_one(&mut *tx)
+    .await?;
+    let subscription: SubscriptionId = id.parse()?;
+    let row = subscriptions::find_subscription(&mut tx, subscription).await?.context("no subscription")?;
+    let plan: String =
+        sqlx::query_scalar("SELECT id FROM subscription_plans LIMIT 1").fetch_one(&mut *tx).await?;
+    subscriptions::list_pending(&mut tx, subscription).await?;
+    let (now, quote) = (SystemClock.now(), QuoteId::generate(&SystemClock));
+    let change = Change::Start { plan: plan.parse()?, seats: 3, length: PeriodLength::Month };
+    let new = NewQuote {
+        id: quote,
+        subscription_id: subscription,
+        base_version: row.version,
+        change,
+        lines: &[],
+        total: Kopecks(297_000),
+        expires_at: now,
+        requested_by: "bench",
+        now,
+    };
+    subscriptions::insert_quote(&mut tx, &new).await?;
+    subscriptions::trim_quotes(&mut tx, subscription, KEPT_QUOTES).await?;
+    tx.commit().await?;
+    Ok(quote)
 }

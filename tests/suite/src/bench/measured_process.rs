@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use flysk_config::process::Shutdown;
 use flysk_config::{LogFormat, Telemetry};
@@ -15,15 +14,13 @@ use flysk_queue::EphemeralRegistry;
 use flysk_queue::executor::{Executor, LeaseConfig};
 use flysk_queue::worker::{self, RedisHandle, WorkerOptions, owner_name};
 use flysk_queue::{Outbox, QueueNotifier, RedisKeys, Registry, connect_redis};
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::CONCURRENCY;
-use super::recorder::{NoOp, NoOpEphemeral, Poll, StartRecorder};
-use crate::bench::growth::{Occupy, Start};
-use crate::bench::platform::bare;
-use crate::bench::recognitions::first_looks;
-use crate::bench::subscriptions::NaiveRenewals;
+use super::bare;
+use super::growth::{Occupy, Start};
+use super::jobs::{CONCURRENCY, NoOp, NoOpEphemeral, Poll, StartRecorder};
+use super::recognitions::first_looks;
+use super::role::Role;
 use crate::chaos::worker::ChaosWorker;
 
 /// Timeout for stopping a measured process.
@@ -31,70 +28,25 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Interval between progress reports.
 const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Role of a measured process.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "role", rename_all = "snake_case")]
-pub(in crate::bench) enum Role {
-    /// Record starts of durable and ephemeral jobs; print them on SIGTERM.
-    Count {
-        /// Address of MySQL.
-        database_url: String,
-        /// Address of Redis.
-        redis_url: String,
-        /// Prefix of Redis keys.
-        prefix: String,
-        /// Time of the first poll of recognitions in flight. `None` runs without recognitions.
-        polls_from: Option<DateTime<Utc>>,
-    },
-    /// Serve the bare handler, the peer of the HTTP API.
-    Bare {
-        /// Address of MySQL.
-        database_url: String,
-        /// Port on 127.0.0.1.
-        port: u16,
-        /// Size of the connection pool.
-        connections: u32,
-    },
-    /// Renew subscriptions one after the other.
-    NaiveRenewals(NaiveRenewals),
-    /// Run jobs that fail, to test the retry schedule.
-    Fail {
-        /// Address of MySQL.
-        database_url: String,
-        /// Address of Redis.
-        redis_url: String,
-    },
-}
-
-impl Role {
-    /// Parses a role from the command line.
-    pub(in crate::bench) fn parse(json: &str) -> anyhow::Result<Self> {
-        serde_json::from_str(json).context("invalid role")
-    }
-
-    /// Runs until SIGTERM.
-    pub(in crate::bench) async fn run(self) -> anyhow::Result<()> {
-        // The peer does not log per job either.
-        let telemetry =
-            Telemetry { format: LogFormat::Json, filter: "warn".to_owned(), metrics_listen: None };
-        flysk_config::process::telemetry::install(&telemetry)?;
-        match self {
-            Self::Count { database_url, redis_url, prefix, polls_from } => {
-                let polls = polls_from.map(first_looks).unwrap_or_default();
-                count(&database_url, &redis_url, &prefix, &polls).await
-            }
-            Self::Bare { database_url, port, connections } => {
-                bare::serve(&database_url, port, connections).await
-            }
-            Self::NaiveRenewals(renewals) => renewals.run().await,
-            Self::Fail { database_url, redis_url } => {
-                let lease = LeaseConfig::default().ttl;
-                let (concurrency, grace, clock) = (1, STOP_GRACE, None);
-                let wall_ahead = chrono::TimeDelta::zero();
-                let worker =
-                    ChaosWorker { database_url, redis_url, concurrency, lease, grace, wall_ahead, clock };
-                worker.run().await
-            }
+/// Runs in this role until SIGTERM.
+pub(super) async fn run(role: Role) -> anyhow::Result<()> {
+    // The peer does not log per job either.
+    let telemetry = Telemetry { format: LogFormat::Json, filter: "warn".to_owned(), metrics_listen: None };
+    flysk_config::process::telemetry::install(&telemetry)?;
+    match role {
+        Role::Count { database_url, redis_url, prefix, polls_from } => {
+            let polls = polls_from.map(first_looks).unwrap_or_default();
+            count(&database_url, &redis_url, &prefix, &polls).await
+        }
+        Role::Bare { database_url, port, connections } => bare::serve(&database_url, port, connections).await,
+        Role::NaiveRenewals(renewals) => renewals.run().await,
+        Role::Fail { database_url, redis_url } => {
+            let lease = LeaseConfig::default().ttl;
+            let (concurrency, grace, clock) = (1, STOP_GRACE, None);
+            let wall_ahead = chrono::TimeDelta::zero();
+            let worker =
+                ChaosWorker { database_url, redis_url, concurrency, lease, grace, wall_ahead, clock };
+            worker.run().await
         }
     }
 }

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use super::role::Role;
-use crate::bench::servers::Servers;
-use crate::bench::times::Sample;
+use super::servers::Servers;
+use super::times::Sample;
 
 /// Timeout for every wait.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Processes that record job starts.
 #[derive(Debug, Default)]
-pub(in crate::bench) struct Workers {
+pub(super) struct Workers {
     processes: Vec<Process>,
 }
 
@@ -34,7 +34,7 @@ struct Process {
 
 impl Workers {
     /// Starts `number` processes of ours in one role and waits until they are ready.
-    pub(in crate::bench) fn start(servers: &Servers, role: &Role, number: usize) -> anyhow::Result<Self> {
+    pub(super) fn start(servers: &Servers, role: &Role, number: usize) -> anyhow::Result<Self> {
         let role = serde_json::to_string(role)?;
         Self::spawn(number, || {
             let mut command = Command::new(servers.binaries.join("flysk-bench"));
@@ -44,7 +44,7 @@ impl Workers {
     }
 
     /// Starts `number` processes with this command and waits until they are ready.
-    pub(in crate::bench) fn spawn(number: usize, command: impl Fn() -> Command) -> anyhow::Result<Self> {
+    pub(super) fn spawn(number: usize, command: impl Fn() -> Command) -> anyhow::Result<Self> {
         let mut workers = Self::default();
         for _ in 0..number {
             let mut child = command().stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
@@ -65,17 +65,17 @@ impl Workers {
     }
 
     /// Process id of the first process.
-    pub(in crate::bench) fn pid(&self) -> anyhow::Result<u32> {
+    pub(super) fn pid(&self) -> anyhow::Result<u32> {
         Ok(self.processes.first().context("no process")?.child.id())
     }
 
     /// Total number of recorded starts.
-    pub(in crate::bench) fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.processes.iter().map(|process| process.count.load(Ordering::Relaxed)).sum()
     }
 
     /// Waits until `wanted` starts are recorded.
-    pub(in crate::bench) async fn wait_for(&self, wanted: u32) -> anyhow::Result<()> {
+    pub(super) async fn wait_for(&self, wanted: u32) -> anyhow::Result<()> {
         let deadline = Instant::now() + WAIT_TIMEOUT;
         while self.count() < u64::from(wanted) {
             if Instant::now() > deadline {
@@ -87,7 +87,7 @@ impl Workers {
     }
 
     /// Stops the processes and returns all recorded starts.
-    pub(in crate::bench) fn stop(mut self) -> anyhow::Result<Vec<Sample>> {
+    pub(super) fn stop(mut self) -> anyhow::Result<Vec<Sample>> {
         for process in &self.processes {
             let _ = Command::new("kill").arg("-TERM").arg(process.child.id().to_string()).status()?;
         }
