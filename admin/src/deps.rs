@@ -14,7 +14,8 @@ use sqlx::MySql;
 use sqlx::pool::PoolConnection;
 
 use crate::config::Config;
-use crate::http::{Fault, PageTimes};
+use crate::fault::Fault;
+use crate::page_times::PageTimes;
 use crate::webauthn::RelyingParty;
 
 /// Connections for reads: a page takes one for its session and all that it shows. Their statements have a time limit.

@@ -4,15 +4,18 @@
 //! Every page calls the same use cases as API and workers. Every act leaves a row in the audit log, in the transaction of the
 //! change.
 
+mod area;
 mod assets;
 pub mod commands;
 pub mod config;
 pub mod deps;
+mod fault;
 mod health;
 mod http;
 mod lists;
 mod navigation;
 mod operators_rules;
+mod page_times;
 mod portal;
 pub mod routes;
 mod screens;

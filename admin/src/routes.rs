@@ -8,8 +8,8 @@ use poem::endpoint::{BoxEndpoint, make_sync};
 use poem::http::Method;
 use poem::{Endpoint as _, EndpointExt as _, Response, RouteMethod, get};
 
+use crate::area::{Area, PORTAL};
 use crate::deps::Deps;
-use crate::http::area::{Area, PORTAL};
 use crate::http::gate::{Gated, not_found};
 use crate::http::respond::{bare_error, redirect};
 use crate::http::{Fault, Route};

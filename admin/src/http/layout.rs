@@ -4,10 +4,10 @@ use flysk_crypto::Keyring;
 use flysk_domain::admin::RowDensity;
 use secrecy::ExposeSecret as _;
 
-use super::area::Area;
 use super::respond::{NOTICE_AAD, NOTICE_COOKIE, Refusal};
 use super::vendor_visit::{Demand, VendorVisit, vendor_name};
 use super::{Incoming, Rank, Visit};
+use crate::area::Area;
 use crate::assets;
 use crate::deps::Deps;
 use crate::navigation::{self, NavGroup};

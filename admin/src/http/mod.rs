@@ -4,13 +4,10 @@
 //! its argument ([`Visit<R>`](visit::Visit)), so that no page can forget the check. A page of the vendors' portal takes a
 //! [`VendorVisit`], which names one vendor.
 
-pub(crate) mod area;
-pub(crate) mod fault;
 pub(crate) mod form;
 pub(crate) mod gate;
 pub(crate) mod incoming;
 mod layout;
-mod page_times;
 pub(crate) mod rank;
 pub(crate) mod respond;
 pub(crate) mod route;
@@ -19,12 +16,11 @@ mod vendor_gate;
 mod vendor_visit;
 pub(crate) mod visit;
 
-pub(crate) use fault::Fault;
+pub(crate) use crate::fault::{Fault, Missing};
 pub(crate) use form::Pairs;
 pub(crate) use incoming::Incoming;
-pub(crate) use page_times::PageTimes;
 pub(crate) use rank::{
-    Acting, Billing, Bulk, Erasing, Exporting, Listening, Missing, Operator, Owner, Proving, Rank, Support,
+    Acting, Billing, Bulk, Erasing, Exporting, Listening, Operator, Owner, Proving, Rank, Support,
 };
 pub(crate) use route::Route;
 pub(crate) use vendor_visit::{Demand, Proved, SignedIn, VendorNewcomer, VendorVisit};

@@ -10,6 +10,8 @@ use flysk_domain::id::OperatorId;
 use flysk_store::admin::operators;
 use flysk_store::admin::sessions::Session;
 
+use crate::fault::Missing;
+
 /// Role and right that a page requires of an operator, as a type.
 pub(crate) trait Rank: Send + Sync + 'static {
     /// The smallest role.
@@ -67,14 +69,6 @@ ranks! {
         const ROLE: OperatorRole = OperatorRole::Support;
         const NEEDS_FRESH_PROOF: bool = true;
     }
-}
-
-/// Role or right that an operator lacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
-    /// A larger role.
-    Role(OperatorRole),
-    Right(OperatorRight),
 }
 
 /// A signed-in operator with at least the rank `R`.

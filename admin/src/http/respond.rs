@@ -5,10 +5,10 @@ use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse as _, Response};
 use secrecy::SecretString;
 
-use super::area::Area;
 use super::layout::Caller;
 pub(crate) use super::layout::Layout;
 use super::{Fault, Incoming};
+use crate::area::Area;
 use crate::assets;
 use crate::deps::Deps;
 use crate::navigation;

@@ -12,10 +12,9 @@ use poem::Response;
 use poem::http::Method;
 
 use super::vendor_visit::ActingVendor;
-use super::{
-    Acting, Demand, Fault, Guest, Incoming, Missing, Newcomer, Rank, VendorNewcomer, VendorVisit, Visit,
-};
+use super::{Acting, Demand, Fault, Guest, Incoming, Newcomer, Rank, VendorNewcomer, VendorVisit, Visit};
 use crate::deps::Deps;
+use crate::fault::Missing;
 
 /// A response in the making.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Result<Response, Fault>> + Send>>;

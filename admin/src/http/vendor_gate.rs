@@ -7,11 +7,11 @@ use flysk_store::portal::sessions::VendorSession;
 use poem::Response;
 use poem::http::Method;
 
-use super::area::Area;
 use super::form::{CSRF_FIELD, PROOF_FIELD};
 use super::respond::{self, ProofMissing, Refusal};
 use super::route::{Route, VendorMember, VendorNewcomerPage, VendorPage};
 use super::{Fault, Incoming, VendorNewcomer};
+use crate::area::Area;
 use crate::deps::Deps;
 use crate::portal::session::{FoundUser, find};
 use crate::portal::step_up;

@@ -13,9 +13,9 @@ use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::sign_in::{begin_session, record, to_second_factor};
+use crate::area::Area;
 use crate::assets;
 use crate::deps::Deps;
-use crate::http::area::Area;
 use crate::http::respond::page;
 use crate::http::{Fault, Guest, Pairs};
 use crate::operators_rules::check_name;

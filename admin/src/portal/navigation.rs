@@ -1,6 +1,6 @@
 //! Sections of the portal.
 
-use crate::http::area::PORTAL;
+use crate::area::PORTAL;
 use crate::navigation::{NavGroup, NavItem};
 
 /// Title and path of a section.

@@ -4,8 +4,8 @@ use flysk_domain::id::VendorUserId;
 use flysk_store::portal::sessions::VendorSession;
 use flysk_store::portal::users::VendorUser;
 
+use crate::area::Area;
 use crate::deps::Deps;
-use crate::http::area::Area;
 use crate::http::{Fault, Incoming};
 use crate::sign_in::session::find_open;
 

@@ -13,9 +13,9 @@ use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::session::safe_target;
+use crate::area::Area;
 use crate::assets;
 use crate::deps::Deps;
-use crate::http::area::Area;
 use crate::http::respond::{page, redirect};
 use crate::http::{Fault, Guest, Incoming, SignedIn, VendorNewcomer, VendorVisit};
 use crate::sign_in::lockout::Counters;

@@ -13,8 +13,8 @@ use poem::http::{HeaderValue, Method, header};
 use sha2::{Digest as _, Sha256};
 
 use super::person::{Person as _, SignsIn};
+use crate::area::Area;
 use crate::deps::Deps;
-use crate::http::area::Area;
 use crate::http::{Fault, Incoming};
 
 /// Lifetime of a session.

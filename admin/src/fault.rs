@@ -1,11 +1,19 @@
 //! Why a request gets no page of its own.
 
 use flysk_clients::storage::StorageError;
+use flysk_domain::admin::{OperatorRight, OperatorRole};
 use flysk_store::{Contention, StoreError};
 use poem::http::StatusCode;
 
-use super::Missing;
-use super::area::Area;
+use crate::area::Area;
+
+/// Role or right that an operator lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// A larger role.
+    Role(OperatorRole),
+    Right(OperatorRight),
+}
 
 /// Reason for an error page. Texts are Russian and say what to do.
 #[derive(Debug, thiserror::Error)]
