@@ -17,6 +17,7 @@ mod navigation;
 mod operators_rules;
 mod page_times;
 mod portal;
+mod request;
 pub mod routes;
 mod screens;
 mod sign_in;

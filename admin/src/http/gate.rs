@@ -10,12 +10,12 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument as _;
 
-use super::form::CSRF_FIELD;
 use super::respond::{self, NOTICE_COOKIE, ProofMissing, Refusal};
 use super::route::{Handler, Member, MemberPage, Route};
 use super::{Fault, Guest, Incoming, Newcomer, vendor_gate};
 use crate::area::Area;
 use crate::deps::Deps;
+use crate::request::form::CSRF_FIELD;
 use crate::sign_in::session::{self, FoundOperator};
 use crate::sign_in::{passkey, step_up};
 

@@ -4,9 +4,7 @@
 //! its argument ([`Visit<R>`](visit::Visit)), so that no page can forget the check. A page of the vendors' portal takes a
 //! [`VendorVisit`], which names one vendor.
 
-pub(crate) mod form;
 pub(crate) mod gate;
-pub(crate) mod incoming;
 mod layout;
 pub(crate) mod rank;
 pub(crate) mod respond;
@@ -17,8 +15,7 @@ mod vendor_visit;
 pub(crate) mod visit;
 
 pub(crate) use crate::fault::{Fault, Missing};
-pub(crate) use form::Pairs;
-pub(crate) use incoming::Incoming;
+pub(crate) use crate::request::{Incoming, Pairs};
 pub(crate) use rank::{
     Acting, Billing, Bulk, Erasing, Exporting, Listening, Operator, Owner, Proving, Rank, Support,
 };

@@ -7,7 +7,6 @@ use flysk_store::portal::sessions::VendorSession;
 use poem::Response;
 use poem::http::Method;
 
-use super::form::{CSRF_FIELD, PROOF_FIELD};
 use super::respond::{self, ProofMissing, Refusal};
 use super::route::{Route, VendorMember, VendorNewcomerPage, VendorPage};
 use super::{Fault, Incoming, VendorNewcomer};
@@ -15,6 +14,7 @@ use crate::area::Area;
 use crate::deps::Deps;
 use crate::portal::session::{FoundUser, find};
 use crate::portal::step_up;
+use crate::request::form::{CSRF_FIELD, PROOF_FIELD};
 use crate::sign_in::session;
 
 /// Serves a page between password and second factor.

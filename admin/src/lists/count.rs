@@ -5,7 +5,7 @@ use flysk_store::admin::listing::{Keyset, number_of_rows};
 
 use super::format;
 use crate::http::Pairs;
-use crate::http::form::query_string;
+use crate::request::form::query_string;
 
 /// Rows that every page counts at most. Counting ten times as many took as long as the rest of the page
 /// (docs/decisions/0069-count-lists-up-to-1000.md).

@@ -6,8 +6,8 @@ use flysk_store::admin::listing::Keyset;
 
 use super::place::PLACE;
 use super::sorting::Sorting;
-use crate::http::form::query_string;
 use crate::http::{Fault, Pairs};
+use crate::request::form::query_string;
 
 /// Rows per page.
 const PAGE_SIZE: u32 = 50;

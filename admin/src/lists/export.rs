@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::frozen::freeze_pairs;
 use super::place::PLACE;
 use super::views::saved_query;
-use crate::http::form::query_string;
 use crate::http::{Exporting, Fault, Pairs, Rank, Record, Visit};
 use crate::navigation;
+use crate::request::form::query_string;
 use crate::view::{Field, Form};
 
 /// Exports of one operator that may be written at the same time.

@@ -5,8 +5,8 @@ use flysk_store::admin::sorting::SortColumn;
 
 use super::List;
 use super::place::PLACE;
-use crate::http::form::query_string;
 use crate::http::{Fault, Pairs};
+use crate::request::form::query_string;
 use crate::view::{Direction, Heading, SortLink};
 
 /// Parameter with the code of the order; `-` before it turns the order round.

@@ -6,10 +6,10 @@ use flysk_store::{Conn, repeat_contended};
 use poem::Response;
 
 use super::place::PLACE;
-use crate::http::form::query_string;
 use crate::http::respond::redirect;
 use crate::http::{Fault, Pairs, Rank, Support, Visit};
 use crate::navigation;
+use crate::request::form::query_string;
 
 /// Maximum length of a name, in characters.
 const MAX_NAME_LEN: usize = 80;

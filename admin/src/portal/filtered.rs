@@ -3,8 +3,8 @@
 use askama::Template;
 
 use crate::http::Pairs;
-use crate::http::form::query_string;
 use crate::http::respond::Layout;
+use crate::request::form::query_string;
 use crate::view::{Field, Section};
 
 /// Parameter with the row before which a page begins.

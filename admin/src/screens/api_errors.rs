@@ -6,9 +6,9 @@ use flysk_store::admin::lists::api_errors::{self, ApiErrorFilter};
 use flysk_store::portal::api_calls::{ErrorFilter, LoggedError};
 use flysk_store::{Conn, StoreResult};
 
-use crate::http::form::query_string;
 use crate::http::{Fault, Pairs};
 use crate::lists::{Keyset, List};
+use crate::request::form::query_string;
 use crate::view::{Cell, Field, Row};
 
 /// Columns of a table of errors of one widget.

@@ -6,8 +6,8 @@ use flysk_store::repeat_contended;
 use poem::Response;
 use serde_json::{Value, json};
 
-use crate::http::form::query_string;
 use crate::http::{Billing, Fault, Pairs, Rank, Record, Visit};
+use crate::request::form::query_string;
 
 /// Act of a compensation.
 pub(super) const CREDIT: &str = "wallet.credit";

@@ -6,8 +6,8 @@ use flysk_store::Conn;
 use flysk_store::admin::pending_acts::{self, DecidedAct};
 
 use super::approval_objects::{APPROVED, DECLINE, kind_of, path_of};
-use crate::http::form::query_string;
 use crate::http::{Fault, Support, Visit};
+use crate::request::form::query_string;
 use crate::view::{Cell, Row, Section, Table, Tone, labels};
 
 /// Days after the decision; the audit log has the decisions of all times.

@@ -10,9 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::my_passkeys;
-use crate::http::form::ONE_TIME_CODE_FIELD;
 use crate::http::respond::redirect;
 use crate::http::{Fault, Proving, Record, Support, Visit};
+use crate::request::form::ONE_TIME_CODE_FIELD;
 use crate::sign_in::lockout::Counters;
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES, MIN_PASSWORD_LEN};
 use crate::sign_in::second_factor::{fresh_recovery_codes, hash_recovery_code, use_code};

@@ -9,8 +9,8 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::deps::Deps;
-use crate::http::form::PASSKEY_FIELD;
 use crate::http::{Fault, Proving, Record, Support, Visit};
+use crate::request::form::PASSKEY_FIELD;
 use crate::sign_in::passkey::{self, relying_party};
 use crate::view::{Cell, Field, Form, Row, Section, Table};
 use crate::webauthn::{NewCredential, User};

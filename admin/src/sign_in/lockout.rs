@@ -8,7 +8,7 @@ use flysk_store::{Conn, StoreResult, repeat_contended};
 use serde_json::{Value, json};
 
 use crate::deps::Deps;
-use crate::http::Fault;
+use crate::fault::Fault;
 
 /// Maximum length of a login in a counter's name, in characters. Logins are at most 64.
 const MAX_LOGIN_LEN: usize = 64;

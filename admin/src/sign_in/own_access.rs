@@ -6,7 +6,8 @@ use flysk_store::admin::audit::{self, NewAuditRow};
 use flysk_store::admin::operators::Operator;
 use serde_json::Value;
 
-use crate::http::{Fault, Incoming};
+use crate::fault::Fault;
+use crate::request::Incoming;
 
 /// Inserts a row of the audit log about the operator's own access; `after` says what happened besides the action.
 pub(super) async fn record(

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use super::own_access::record;
 use super::session;
 use crate::deps::Deps;
+use crate::fault::Fault;
 use crate::http::respond::with_headers;
-use crate::http::{Fault, Incoming};
+use crate::request::Incoming;
 use crate::webauthn::{Assertion, Invalid, RelyingParty};
 
 /// Random bytes of a challenge (Web Authentication, level 3, section 13.4.3: at least 16).

@@ -8,9 +8,9 @@ use super::lockout::Counters;
 use super::pages::code_page;
 use super::passkey::{self, Attempt};
 use super::session::{self, safe_target};
-use crate::http::form::PASSKEY_FIELD;
 use crate::http::respond::redirect;
 use crate::http::{Fault, Newcomer};
+use crate::request::form::PASSKEY_FIELD;
 
 const NOT_SET_UP: &str = "Сначала подключите второй фактор: введите код из приложения.";
 

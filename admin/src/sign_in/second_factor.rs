@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use totp_rs::{Builder, Secret, Totp};
 
 use super::person::{Person, SignsIn};
-use crate::http::Fault;
+use crate::fault::Fault;
 
 /// Length of a secret, in bytes (RFC 4226: 160 bits are recommended).
 const SECRET_BYTES: usize = 20;

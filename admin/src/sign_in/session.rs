@@ -15,7 +15,8 @@ use sha2::{Digest as _, Sha256};
 use super::person::{Person as _, SignsIn};
 use crate::area::Area;
 use crate::deps::Deps;
-use crate::http::{Fault, Incoming};
+use crate::fault::Fault;
+use crate::request::Incoming;
 
 /// Lifetime of a session.
 const SESSION_TTL: TimeDelta = TimeDelta::hours(12);

@@ -11,8 +11,9 @@ use super::passkey::Attempt;
 use super::second_factor::use_code;
 use super::session::{self, FoundOperator};
 use crate::deps::Deps;
-use crate::http::form::{PROOF_FIELD, PROOF_PASSKEY_FIELD};
-use crate::http::{Fault, Incoming, Pairs};
+use crate::fault::Fault;
+use crate::request::form::{PROOF_FIELD, PROOF_PASSKEY_FIELD};
+use crate::request::{Incoming, Pairs};
 
 const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
 

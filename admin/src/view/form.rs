@@ -1,6 +1,6 @@
 //! Forms: acts and filters.
 
-use crate::http::Pairs;
+use crate::request::Pairs;
 
 /// Hint of a password field of a form that is shown again.
 const SECRET_AGAIN_HINT: &str = "Введите ещё раз: пароли и ключи не сохраняются";

@@ -131,7 +131,7 @@ mod tests {
     use flysk_domain::admin::OperatorRight;
 
     use super::*;
-    use crate::http::Pairs;
+    use crate::request::Pairs;
 
     /// Constructors of fields.
     const KINDS: [&str; 8] = ["text", "password", "number", "date", "lines", "choice", "check", "hidden"];

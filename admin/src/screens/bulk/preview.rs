@@ -9,13 +9,13 @@ use flysk_store::admin::sorting::ids_of;
 use poem::Response;
 
 use super::money;
-use crate::http::form::query_string;
 use crate::http::{Bulk, Fault, Pairs, Rank, Visit};
 use crate::lists::columns::HIDE_PARAMETER;
 use crate::lists::frozen::{FrozenList, freeze_pairs};
 use crate::lists::place::PLACE;
 use crate::lists::sorting::{ORDER_PARAMETER, SORT_PARAMETER};
 use crate::lists::ticked::Ticked;
+use crate::request::form::query_string;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
 
 /// Rows of the sample.

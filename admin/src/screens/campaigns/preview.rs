@@ -8,8 +8,8 @@ use flysk_store::Conn;
 use flysk_store::platform::subscriptions::{self, Plan};
 use poem::Response;
 
-use crate::http::form::query_string;
 use crate::http::{Billing, Fault, Pairs, Visit, respond};
+use crate::request::form::query_string;
 use crate::view::{Cell, DetailPage, Field, Form};
 
 /// The versions and the day of a campaign.

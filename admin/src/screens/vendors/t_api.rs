@@ -12,8 +12,8 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::edit::{lock, seen_field};
-use crate::http::form::T_API_TOKEN_FIELD;
 use crate::http::{Fault, Operator, Owner, Record, Visit};
+use crate::request::form::T_API_TOKEN_FIELD;
 use crate::view::{Field, Form};
 
 /// Forms for the access.

@@ -9,8 +9,8 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::edit::{lock, seen_field, to_fault};
-use crate::http::form::TERMINAL_PASSWORD_FIELD;
 use crate::http::{Fault, Owner, Record, Visit};
+use crate::request::form::TERMINAL_PASSWORD_FIELD;
 use crate::view::{Field, Form};
 
 /// Forms for the terminal.

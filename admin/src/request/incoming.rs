@@ -9,7 +9,9 @@ use flysk_domain::{Randomness as _, SystemRandomness};
 use poem::Request;
 use poem::http::{Method, header};
 
-use super::{Fault, Pairs};
+use super::Pairs;
+use super::form::query_string;
+use crate::fault::Fault;
 
 /// Maximum size of a form, in bytes: settings of 64 KiB, escaped, and their context.
 const MAX_FORM_BYTES: usize = 512 * 1024;
@@ -111,7 +113,7 @@ impl Incoming {
 
     /// Path and query, to return to after signing in.
     pub(crate) fn target(&self) -> String {
-        format!("{}{}", self.path, super::form::query_string(&self.query.without(&[])))
+        format!("{}{}", self.path, query_string(&self.query.without(&[])))
     }
 }
 

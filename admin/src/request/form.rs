@@ -7,7 +7,7 @@ use chrono::{Datelike as _, NaiveDate};
 use flysk_services::vendor_users::TICKET_PARAMETER;
 use serde_json::Value;
 
-use super::Fault;
+use crate::fault::Fault;
 
 /// Years of days that the database has.
 const YEARS: RangeInclusive<i32> = 1_000..=9_999;
