@@ -10,9 +10,10 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument as _;
 
-use super::respond::{self, NOTICE_COOKIE, ProofMissing, Refusal};
+use super::refusal::Refusal;
+use super::respond::{self, ProofMissing};
 use super::route::{Handler, Member, MemberPage, Route};
-use super::{Fault, Guest, Incoming, Newcomer, vendor_gate};
+use super::{Fault, Guest, Incoming, Newcomer, notice, vendor_gate};
 use crate::area::Area;
 use crate::deps::Deps;
 use crate::request::form::CSRF_FIELD;
@@ -55,13 +56,13 @@ impl Endpoint for Gated {
             http.path = %incoming.path,
             correlation.id = %trace.correlation_id,
         );
-        let (began, had_notice) = (incoming.began, incoming.cookie(NOTICE_COOKIE).is_some());
+        let (began, had_notice) = (incoming.began, notice::is_given(&incoming));
         let is_page = incoming.method == Method::GET;
         let deps = self.deps.of_request();
         let mut response = answer(&deps, &self.route, incoming).instrument(span.clone()).await;
         finish(&mut response, &trace);
         if had_notice && response.status().is_success() {
-            session::set_cookie(&self.deps, &mut response, NOTICE_COOKIE, "", 0);
+            notice::remove(&self.deps, &mut response);
         }
         let status = response.status().as_u16();
         metrics::counter!("flysk_admin_requests_total", "status" => status.to_string()).increment(1);

@@ -4,13 +4,16 @@
 //! its argument ([`Visit<R>`](visit::Visit)), so that no page can forget the check. A page of the vendors' portal takes a
 //! [`VendorVisit`], which names one vendor.
 
+mod caller;
 pub(crate) mod gate;
-mod layout;
+mod notice;
 pub(crate) mod rank;
+mod refusal;
 pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod seen;
 mod vendor_gate;
+mod vendor_name;
 mod vendor_visit;
 pub(crate) mod visit;
 

@@ -3,84 +3,18 @@
 use askama::Template;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse as _, Response};
-use secrecy::SecretString;
 
-use super::layout::Caller;
-pub(crate) use super::layout::Layout;
-use super::{Fault, Incoming};
+use super::caller::Caller;
+use super::refusal::Refusal;
+use super::{Fault, Incoming, notice};
 use crate::area::Area;
 use crate::assets;
 use crate::deps::Deps;
-use crate::navigation;
-use crate::routes;
-use crate::sign_in::session::write_cookie;
-use crate::view::KeptField;
+use crate::view::{KeptField, Layout};
 
 /// Only our own styles, scripts, requests and frames; no inline script or style. No page but a sample of a letter may be framed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; frame-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
-/// Name of the cookie with the result of the last act, shown once on the next page.
-pub(super) const NOTICE_COOKIE: &str = "flysk_admin_notice";
-pub(super) const NOTICE_AAD: &str = "admin_notice";
-/// Lifetime of that cookie, seconds.
-const NOTICE_TTL_S: i64 = 60;
-
-/// Contents of a refused form, to be shown again.
-#[derive(Debug, Default)]
-pub(crate) struct Refusal {
-    path: String,
-    fields: Vec<KeptField>,
-    /// Whether the form had secrets, which are not kept.
-    had_secret: bool,
-    /// The list that the form names as its page.
-    list: Option<String>,
-    request_id: String,
-    is_write: bool,
-}
-
-impl Refusal {
-    /// Keeps the form of a request, without secrets.
-    pub(super) fn keep(request: &Incoming) -> Self {
-        let list = request.form.get("list").filter(|list| navigation::is_section(list));
-        Self {
-            path: request.path.clone(),
-            fields: request.form.written().into_iter().map(KeptField::new).collect(),
-            had_secret: request.form.has_secret(),
-            list: list.map(str::to_owned),
-            request_id: request.trace.correlation_id.clone(),
-            is_write: request.method != poem::http::Method::GET,
-        }
-    }
-
-    pub(super) fn path(&self) -> &str {
-        &self.path
-    }
-
-    pub(super) fn request_id(&self) -> &str {
-        &self.request_id
-    }
-
-    /// Whether the form may succeed as it is kept.
-    fn may_be_sent_again(&self, fault: &Fault) -> bool {
-        let may_pass = matches!(
-            fault,
-            Fault::StaleForm | Fault::Refused(_) | Fault::WrongField { .. } | Fault::Unavailable(_)
-        );
-        self.is_write && !self.had_secret && may_pass
-    }
-
-    /// Whether the operator wrote something that can be shown.
-    fn has_written(&self) -> bool {
-        self.fields.iter().any(|field| !field.hidden)
-    }
-
-    /// The page of the form.
-    fn back(&self) -> Option<String> {
-        let page = || self.list.clone().unwrap_or_else(|| routes::page_of(&self.path));
-        self.is_write.then(page)
-    }
-}
 
 /// Context of an error page.
 #[derive(Template)]
@@ -152,14 +86,7 @@ pub(crate) fn redirect(path: &str) -> Response {
 /// A redirect to a page that shows `notice` once.
 pub(crate) fn redirect_with_notice(deps: &Deps, path: &str, notice: &str) -> Response {
     let mut response = redirect(path);
-    let sealed = deps.keyring.seal_token(&SecretString::from(notice), NOTICE_AAD);
-    if let Ok(sealed) = sealed {
-        let url = match Area::of(path) {
-            Area::Panel => &deps.config.admin.url,
-            Area::Portal => &deps.config.portal.url,
-        };
-        write_cookie(&mut response, url.scheme() == "https", NOTICE_COOKIE, &sealed, NOTICE_TTL_S);
-    }
+    notice::give(deps, &mut response, Area::of(path), notice);
     response
 }
 
@@ -171,21 +98,21 @@ pub(super) fn error<'a>(
     fault: &Fault,
 ) -> Response {
     log(fault);
-    let (title, text) = fault.text(Area::of(&kept.path));
-    let text = if kept.had_secret && matches!(fault, Fault::StaleForm) {
+    let (title, text) = fault.text(Area::of(kept.path()));
+    let text = if kept.had_secret() && matches!(fault, Fault::StaleForm) {
         "Ничего не изменено. Вернитесь и заполните форму заново.".to_owned()
     } else {
         text
     };
     let page = ErrorPage {
-        layout: Layout::of_caller(deps, caller.into(), kept, title),
+        layout: Caller::layout(caller.into(), deps, kept, title),
         title,
         text,
         again: kept.may_be_sent_again(fault),
         shows_written: kept.has_written(),
         back: kept.back(),
-        path: &kept.path,
-        fields: &kept.fields,
+        path: kept.path(),
+        fields: kept.fields(),
     };
     rendered(fault.status(), &page)
 }
@@ -227,13 +154,14 @@ pub(super) fn step_up<'a>(
     let ProofMissing { error, offers_passkey } = missing;
     let back = kept.back();
     let title = "Подтвердите, что это вы";
-    let layout = Layout::of_caller(deps, caller.into(), kept, title);
-    let (action, fields) = if kept.had_secret {
+    let layout = Caller::layout(caller.into(), deps, kept, title);
+    let (action, fields) = if kept.had_secret() {
         (layout.area.proof(), vec![("next".to_owned(), back.clone().unwrap_or_default())])
     } else {
         (request.path.as_str(), request.form.written())
     };
-    let page = StepUpPage { layout, action, fields, is_kept: !kept.had_secret, error, offers_passkey, back };
+    let page =
+        StepUpPage { layout, action, fields, is_kept: !kept.had_secret(), error, offers_passkey, back };
     let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::FORBIDDEN };
     rendered(status, &page)
 }
@@ -259,22 +187,22 @@ pub(crate) fn bare_error(area: Area, fault: &Fault) -> Response {
 /// The answer to a form of a session that has ended: what was written is kept in the page.
 pub(super) fn session_ended(kept: &Refusal) -> Response {
     let fault = Fault::SessionEnded;
-    let (title, text) = fault.text(Area::of(&kept.path));
-    let text = if kept.had_secret {
+    let (title, text) = fault.text(Area::of(kept.path()));
+    let text = if kept.had_secret() {
         "Пароли и ключи не сохраняются. Войдите в новой вкладке и заполните форму там заново.".to_owned()
     } else {
         text
     };
     let page = BareErrorPage {
         assets: assets::version(),
-        area: Area::of(&kept.path),
+        area: Area::of(kept.path()),
         title,
         text,
         sign_in: true,
-        again: !kept.had_secret,
+        again: !kept.had_secret(),
         shows_written: kept.has_written(),
-        path: &kept.path,
-        fields: &kept.fields,
+        path: kept.path(),
+        fields: kept.fields(),
     };
     rendered(fault.status(), &page)
 }

@@ -7,7 +7,8 @@ use flysk_store::portal::sessions::VendorSession;
 use poem::Response;
 use poem::http::Method;
 
-use super::respond::{self, ProofMissing, Refusal};
+use super::refusal::Refusal;
+use super::respond::{self, ProofMissing};
 use super::route::{Route, VendorMember, VendorNewcomerPage, VendorPage};
 use super::{Fault, Incoming, VendorNewcomer};
 use crate::area::Area;

@@ -7,6 +7,7 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
+use flysk_domain::admin::RowDensity;
 use flysk_domain::id::{AuditId, VendorId, VendorUserId};
 use flysk_queue::UnitOfWork;
 use flysk_store::admin::audit::{self, NewAuditRow};
@@ -15,10 +16,13 @@ use flysk_store::portal::users;
 use poem::Response;
 use serde_json::Value;
 
-use super::respond::{self, Layout};
-use super::{Fault, Incoming, Record};
+use super::vendor_name::vendor_name;
+use super::{Fault, Incoming, Record, notice, respond};
+use crate::area::Area;
 use crate::deps::Deps;
+use crate::portal;
 use crate::sign_in::session::form_token;
+use crate::view::Layout;
 
 /// Whether a form needs a second factor that was given a short time ago, as a type.
 pub(crate) trait Demand: Send + Sync + 'static {
@@ -73,11 +77,6 @@ impl<D: Demand> ActingVendor<D> {
     }
 }
 
-/// The legal name of a user's vendor, or its code.
-pub(crate) fn vendor_name(user: &users::VendorUser) -> &str {
-    if user.vendor_name.is_empty() { &user.vendor_code } else { &user.vendor_name }
-}
-
 /// A request of a signed-in user of a vendor.
 #[derive(Debug)]
 pub(crate) struct VendorVisit<D> {
@@ -119,7 +118,20 @@ impl<D: Demand> VendorVisit<D> {
 
     /// Layout of a page with this title.
     pub(crate) fn layout(&self, title: impl Into<String>) -> Layout {
-        Layout::of_vendor(self, title.into())
+        Layout {
+            title: title.into(),
+            area: Area::Portal,
+            nav: portal::navigation::groups(&self.request.path),
+            name: self.who.name.clone(),
+            role: self.who.vendor_name.clone(),
+            csrf: self.csrf(),
+            row_density: RowDensity::Comfortable,
+            notice: notice::find(&self.deps, &self.request),
+            search: String::new(),
+            read_only: self.deps.config.admin.read_only,
+            request_id: self.request.trace.correlation_id.clone(),
+            p95_ms: None,
+        }
     }
 
     #[expect(clippy::unused_self, reason = "handlers answer through their visit")]

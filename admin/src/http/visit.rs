@@ -11,10 +11,12 @@ use flysk_store::admin::sessions::Session;
 use poem::Response;
 use serde_json::Value;
 
-use super::respond::{self, Layout};
-use super::{Acting, Fault, Incoming, Rank};
+use super::{Acting, Fault, Incoming, Rank, notice, respond};
+use crate::area::Area;
 use crate::deps::Deps;
+use crate::navigation;
 use crate::sign_in::session::form_token;
+use crate::view::Layout;
 
 /// Maximum length of a reason, in characters.
 const MAX_REASON_LEN: usize = 500;
@@ -96,7 +98,20 @@ impl<R: Rank> Visit<R> {
 
     /// Layout of a page with this title.
     pub(crate) fn layout(&self, title: impl Into<String>) -> Layout {
-        Layout::of(self, title.into())
+        Layout {
+            title: title.into(),
+            area: Area::Panel,
+            nav: navigation::groups(&self.request.path, self.who.role, &self.who.rights),
+            name: self.who.name.clone(),
+            role: self.who.role.label().to_owned(),
+            csrf: self.csrf(),
+            row_density: self.who.row_density,
+            notice: notice::find(&self.deps, &self.request),
+            search: self.request.query.get("q").unwrap_or_default().to_owned(),
+            read_only: self.deps.config.admin.read_only,
+            request_id: self.request.trace.correlation_id.clone(),
+            p95_ms: self.deps.page_times.p95().map(|time| time.as_millis()),
+        }
     }
 
     #[expect(clippy::unused_self, reason = "handlers answer through their visit")]

@@ -22,10 +22,9 @@ use flysk_store::{Conn, StoreResult};
 use futures::future;
 use poem::Response;
 
-use crate::http::respond::Layout;
 use crate::http::{Fault, Pairs, Rank, Visit};
 use crate::screens::bulk;
-use crate::view::{Cell, Field, Form, RenderedTable, Row, format};
+use crate::view::{Cell, Field, Form, Layout, RenderedTable, Row, format};
 use columns::{ColumnChoice, Columns};
 use count::CountLimit;
 use cursor::Cursor;

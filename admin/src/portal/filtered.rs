@@ -3,9 +3,8 @@
 use askama::Template;
 
 use crate::http::Pairs;
-use crate::http::respond::Layout;
 use crate::request::form::query_string;
-use crate::view::{Field, Section};
+use crate::view::{Field, Layout, Section};
 
 /// Parameter with the row before which a page begins.
 pub(super) const BEFORE: &str = "before";

@@ -21,8 +21,9 @@ use poem::http::{HeaderName, StatusCode};
 use poem::{Body, Response};
 use serde_json::Value;
 
-use crate::http::respond::{Layout, with_headers};
+use crate::http::respond::with_headers;
 use crate::http::{Fault, Listening, Record, Visit};
+use crate::view::Layout;
 
 /// Act in the audit log.
 const LISTEN: &str = "call.listen";

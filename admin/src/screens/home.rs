@@ -37,11 +37,10 @@ use super::purchases::Purchases;
 use super::receipts::Receipts;
 use super::subscriptions::Subscriptions;
 use super::transfers;
-use crate::http::respond::Layout;
 use crate::http::{Fault, Support, Visit};
 use crate::lists::{Keyset, List};
 use crate::view::sparkline::Sparkline;
-use crate::view::{Cell, Row, Section, Table, format};
+use crate::view::{Cell, Layout, Row, Section, Table, format};
 
 /// Days of a sparkline.
 const FIGURE_DAYS: u64 = 30;

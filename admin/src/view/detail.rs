@@ -2,8 +2,7 @@
 
 use askama::Template;
 
-use super::{Cell, Form, Table};
-use crate::http::respond::Layout;
+use super::{Cell, Form, Layout, Table};
 
 /// A titled table, or the text that stands for an empty one.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ pub(crate) mod form;
 pub(crate) mod format;
 pub(crate) mod kept;
 pub(crate) mod labels;
+mod layout;
 pub(crate) mod sparkline;
 pub(crate) mod table;
 
@@ -18,4 +19,5 @@ pub(crate) use detail::{DetailPage, Section};
 pub(crate) use form::{Field, Form};
 pub(crate) use kept::KeptField;
 pub(crate) use labels::Labeled;
+pub(crate) use layout::Layout;
 pub(crate) use table::{Direction, Heading, RenderedTable, Row, Rows, SortLink, Table};

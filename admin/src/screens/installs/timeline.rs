@@ -13,8 +13,8 @@ use poem::Response;
 use super::entry::{Entry, Kind};
 use super::sources;
 use super::window::Window;
-use crate::http::respond::Layout;
 use crate::http::{Fault, Support, Visit};
+use crate::view::Layout;
 
 /// Entries per page; more where the last of them have the same millisecond.
 const ENTRIES_SHOWN: u32 = 100;

@@ -8,9 +8,9 @@ use flysk_domain::platform::subscriptions::moscow_day;
 use poem::Response;
 use poem::http::header::{self, HeaderValue};
 
-use crate::http::respond::{Layout, with_headers};
+use crate::http::respond::with_headers;
 use crate::http::{Fault, Support, Visit};
-use crate::view::{Cell, DetailPage, Row, Section, Table};
+use crate::view::{Cell, DetailPage, Layout, Row, Section, Table};
 
 /// A letter may have its styles, and nothing else: no script, no request, no form, and no frame but one of the panel.
 const LETTER_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'self'; base-uri 'none'; \
