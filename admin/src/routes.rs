@@ -57,7 +57,7 @@ pub fn table() -> Vec<Route> {
 }
 
 /// The page that the form of a path belongs to: the nearest page above it.
-pub(crate) fn page_of(path: &str) -> String {
+fn page_of(path: &str) -> String {
     let pages: Vec<Route> = table().into_iter().filter(|route| route.method == Method::GET).collect();
     let mut above = path;
     while let Some((parent, _)) = above.rsplit_once('/') {
@@ -84,7 +84,7 @@ pub fn app_with(deps: Deps, only: Option<Only>) -> BoxEndpoint<'static, Response
     for route in table().into_iter().filter(is_served) {
         let (path, method) = (route.path, route.method.clone());
         let methods = by_path.remove(path).unwrap_or_default();
-        by_path.insert(path, methods.method(method, Gated::new(deps.clone(), route)));
+        by_path.insert(path, methods.method(method, Gated::new(deps.clone(), route, page_of)));
     }
     let mut router = poem::Route::new();
     for (path, methods) in by_path {

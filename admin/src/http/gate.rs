@@ -10,7 +10,7 @@ use poem::http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use tracing::Instrument as _;
 
-use super::refusal::Refusal;
+use super::refusal::{PageOf, Refusal};
 use super::respond::{self, ProofMissing};
 use super::route::{Handler, Member, MemberPage, Route};
 use super::{Fault, Guest, Incoming, Newcomer, notice, vendor_gate};
@@ -31,12 +31,13 @@ const SIGN_OUT_PATH: &str = "/sign-out";
 pub(crate) struct Gated {
     deps: Deps,
     route: Arc<Route>,
+    page_of: PageOf,
 }
 
 impl Gated {
-    /// Puts a route behind the checks.
-    pub(crate) fn new(deps: Deps, route: Route) -> Self {
-        Self { deps, route: Arc::new(route) }
+    /// Puts a route behind the checks. `page_of` finds the page that a refused form leads back to.
+    pub(crate) fn new(deps: Deps, route: Route, page_of: PageOf) -> Self {
+        Self { deps, route: Arc::new(route), page_of }
     }
 }
 
@@ -59,7 +60,7 @@ impl Endpoint for Gated {
         let (began, had_notice) = (incoming.began, notice::is_given(&incoming));
         let is_page = incoming.method == Method::GET;
         let deps = self.deps.of_request();
-        let mut response = answer(&deps, &self.route, incoming).instrument(span.clone()).await;
+        let mut response = answer(&deps, &self.route, incoming, self.page_of).instrument(span.clone()).await;
         finish(&mut response, &trace);
         if had_notice && response.status().is_success() {
             notice::remove(&self.deps, &mut response);
@@ -85,12 +86,12 @@ fn finish(response: &mut Response, trace: &Trace) {
 
 /// Checks a request in this order: origin, session, stage, mode, CSRF token, role or right, age of the second factor; then
 /// serves the page.
-async fn answer(deps: &Deps, route: &Route, request: Incoming) -> Response {
+async fn answer(deps: &Deps, route: &Route, request: Incoming, page_of: PageOf) -> Response {
     let (is_write, area) = (request.method != Method::GET, Area::of(&request.path));
     if is_write && !request.is_same_origin() {
         return respond::bare_error(area, &Fault::CrossSite);
     }
-    let kept = Refusal::keep(&request);
+    let kept = Refusal::keep(&request, page_of);
     let served = match &route.handler {
         Handler::Open(page) => page(Guest { deps: deps.clone(), request }).await,
         Handler::SecondFactor(page) => match session::find(deps, &request).await {

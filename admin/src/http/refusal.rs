@@ -4,11 +4,13 @@ use poem::http::Method;
 
 use super::{Fault, Incoming};
 use crate::navigation;
-use crate::routes;
 use crate::view::KeptField;
 
+/// Finds the page that the form of a path belongs to. The table of routes knows it, which lies above the gate.
+pub(super) type PageOf = fn(&str) -> String;
+
 /// Contents of a refused form, to be shown again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Refusal {
     path: String,
     fields: Vec<KeptField>,
@@ -18,11 +20,12 @@ pub(super) struct Refusal {
     list: Option<String>,
     request_id: String,
     is_write: bool,
+    page_of: PageOf,
 }
 
 impl Refusal {
     /// Keeps the form of a request, without secrets.
-    pub(super) fn keep(request: &Incoming) -> Self {
+    pub(super) fn keep(request: &Incoming, page_of: PageOf) -> Self {
         let list = request.form.get("list").filter(|list| navigation::is_section(list));
         Self {
             path: request.path.clone(),
@@ -31,6 +34,7 @@ impl Refusal {
             list: list.map(str::to_owned),
             request_id: request.trace.correlation_id.clone(),
             is_write: request.method != Method::GET,
+            page_of,
         }
     }
 
@@ -66,7 +70,7 @@ impl Refusal {
 
     /// The page of the form.
     pub(super) fn back(&self) -> Option<String> {
-        let page = || self.list.clone().unwrap_or_else(|| routes::page_of(&self.path));
+        let page = || self.list.clone().unwrap_or_else(|| (self.page_of)(&self.path));
         self.is_write.then(page)
     }
 }
