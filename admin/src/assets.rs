@@ -2,12 +2,7 @@
 
 use std::sync::LazyLock;
 
-use poem::Response;
-use poem::http::header;
 use sha2::{Digest as _, Sha256};
-
-use crate::http::respond::with_headers;
-use crate::http::{Fault, Guest};
 
 /// Name, content type and contents of each file. htmx is the npm package `htmx.org` 2.0.11, unchanged.
 const FILES: [(&str, &str, &str); 4] = [
@@ -32,14 +27,10 @@ pub(crate) fn version() -> &'static str {
     &VERSION
 }
 
-/// `GET /assets/:id`.
-pub(crate) async fn serve(guest: Guest) -> Result<Response, Fault> {
-    let name: String = guest.request.id()?;
-    let file = FILES.iter().find(|(known, _, _)| *known == name).ok_or(Fault::NotFound)?;
-    let mut response = with_headers(Response::builder().content_type(file.1).body(file.2));
-    let kept = poem::http::HeaderValue::from_static("public, max-age=31536000, immutable");
-    response.headers_mut().insert(header::CACHE_CONTROL, kept);
-    std::future::ready(Ok(response)).await
+/// Content type and contents of a file.
+pub(crate) fn find(name: &str) -> Option<(&'static str, &'static str)> {
+    let file = FILES.iter().find(|(known, _, _)| *known == name);
+    file.map(|(_, content_type, contents)| (*content_type, *contents))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::http::gate::{Gated, not_found};
 use crate::http::respond::{bare_error, redirect};
 use crate::http::{Fault, Route};
 use crate::sign_in::{pages, passkey_pages};
-use crate::{assets, health, portal, screens};
+use crate::{portal, screens, shared_pages};
 
 /// Paths that both applications need: health checks, styles and scripts.
 const SHARED: [&str; 3] = ["/healthz", "/readyz", "/assets/:id"];
@@ -40,9 +40,9 @@ impl Only {
 /// The list of all routes.
 pub fn table() -> Vec<Route> {
     let mut routes = vec![
-        Route::open(Method::GET, "/healthz", health::alive),
-        Route::open(Method::GET, "/readyz", health::ready),
-        Route::open(Method::GET, "/assets/:id", assets::serve),
+        Route::open(Method::GET, "/healthz", shared_pages::alive),
+        Route::open(Method::GET, "/readyz", shared_pages::ready),
+        Route::open(Method::GET, "/assets/:id", shared_pages::asset),
         Route::open(Method::GET, "/sign-in", pages::show_form),
         Route::open(Method::POST, "/sign-in", pages::check_password),
         Route::second_factor(Method::GET, "/sign-in/code", pages::show_code_form),
