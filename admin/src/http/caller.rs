@@ -3,13 +3,11 @@
 use flysk_domain::admin::RowDensity;
 
 use super::refusal::Refusal;
-use super::vendor_name::vendor_name;
 use crate::area::Area;
 use crate::deps::Deps;
 use crate::navigation;
-use crate::portal;
-use crate::portal::session::FoundUser;
 use crate::sign_in::session::{FoundOperator, form_token};
+use crate::sign_in::vendor_session::{FoundUser, vendor_name};
 use crate::view::Layout;
 
 /// Receiver of an answer that no page gives.
@@ -46,7 +44,7 @@ impl Caller<'_> {
             ),
             Self::Vendor(FoundUser { user, session }) => (
                 Area::Portal,
-                portal::navigation::groups(kept.path()),
+                navigation::portal::groups(kept.path()),
                 user.name.clone(),
                 vendor_name(user).to_owned(),
                 form_token(&deps.keyring, session),

@@ -13,7 +13,6 @@ pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod seen;
 mod vendor_gate;
-mod vendor_name;
 mod vendor_visit;
 pub(crate) mod visit;
 

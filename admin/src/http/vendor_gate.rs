@@ -13,10 +13,9 @@ use super::route::{Route, VendorMember, VendorNewcomerPage, VendorPage};
 use super::{Fault, Incoming, VendorNewcomer};
 use crate::area::Area;
 use crate::deps::Deps;
-use crate::portal::session::{FoundUser, find};
-use crate::portal::step_up;
 use crate::request::form::{CSRF_FIELD, PROOF_FIELD};
-use crate::sign_in::session;
+use crate::sign_in::vendor_session::{FoundUser, find};
+use crate::sign_in::{session, vendor_step_up};
 
 /// Serves a page between password and second factor.
 pub(super) async fn serve_newcomer(
@@ -111,7 +110,7 @@ async fn admit(
         return Ok(Admission::Open);
     }
     let Some(code) = request.form.get(PROOF_FIELD) else { return Ok(Admission::ProofMissing(None)) };
-    Ok(match step_up::prove(deps, request, found, code).await? {
+    Ok(match vendor_step_up::prove(deps, request, found, code).await? {
         Ok((session, token)) => Admission::Proved(session, token),
         Err(error) => Admission::ProofMissing(Some(error)),
     })

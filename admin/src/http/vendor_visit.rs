@@ -16,12 +16,12 @@ use flysk_store::portal::users;
 use poem::Response;
 use serde_json::Value;
 
-use super::vendor_name::vendor_name;
 use super::{Fault, Incoming, Record, notice, respond};
 use crate::area::Area;
 use crate::deps::Deps;
-use crate::portal;
+use crate::navigation;
 use crate::sign_in::session::form_token;
+use crate::sign_in::vendor_session::vendor_name;
 use crate::view::Layout;
 
 /// Whether a form needs a second factor that was given a short time ago, as a type.
@@ -121,7 +121,7 @@ impl<D: Demand> VendorVisit<D> {
         Layout {
             title: title.into(),
             area: Area::Portal,
-            nav: portal::navigation::groups(&self.request.path),
+            nav: navigation::portal::groups(&self.request.path),
             name: self.who.name.clone(),
             role: self.who.vendor_name.clone(),
             csrf: self.csrf(),

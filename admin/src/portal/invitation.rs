@@ -12,13 +12,14 @@ use poem::Response;
 use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::sign_in::{begin_session, record, to_second_factor};
+use super::sign_in::{begin_session, to_second_factor};
 use crate::area::Area;
 use crate::assets;
 use crate::deps::Deps;
 use crate::http::respond::page;
 use crate::http::{Fault, Guest, Pairs};
 use crate::operators_rules::check_name;
+use crate::sign_in::own_access::record_of_vendor_user;
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES, MIN_PASSWORD_LEN};
 use crate::sign_in::session::fresh_token;
 
@@ -105,7 +106,7 @@ pub(super) async fn accept(guest: Guest) -> Result<Response, Fault> {
         let now = deps.clock().now();
         let user = vendor_users::accept(&mut tx, invitation, &accepting, now).await.map_err(to_fault)?;
         begin_session(&mut tx, &deps, &request, &user, &token_hash).await?;
-        record(&mut tx, &deps, &request, &user, "vendor_user.accept").await?;
+        record_of_vendor_user(&mut tx, &deps, &request, &user, "vendor_user.accept").await?;
         Ok::<_, Fault>(tx.commit().await?)
     };
     repeat_contended(run).await?;

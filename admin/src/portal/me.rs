@@ -8,10 +8,10 @@ use poem::Response;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::session::safe_target;
 use crate::http::{Fault, Proved, Record, SignedIn, VendorVisit};
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES, MIN_PASSWORD_LEN};
 use crate::sign_in::second_factor::{fresh_recovery_codes, hash_recovery_code};
+use crate::sign_in::vendor_session::safe_target;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table};
 
 /// Path of the page.

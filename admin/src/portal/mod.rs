@@ -11,13 +11,10 @@ mod events;
 mod filtered;
 mod invitation;
 mod me;
-pub(crate) mod navigation;
 mod packages;
 mod plans;
 mod prices;
-pub(crate) mod session;
 mod sign_in;
-pub(crate) mod step_up;
 mod usage;
 mod widgets;
 

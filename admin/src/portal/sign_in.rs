@@ -3,8 +3,7 @@
 //! differences than it has lines in common.
 
 use askama::Template;
-use flysk_domain::id::{AuditId, VendorUserId};
-use flysk_store::admin::audit::{self, NewAuditRow};
+use flysk_domain::id::VendorUserId;
 use flysk_store::portal::sessions;
 use flysk_store::portal::users::{self, VendorUser};
 use flysk_store::{Conn, repeat_contended};
@@ -12,17 +11,18 @@ use poem::Response;
 use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::session::safe_target;
 use crate::area::Area;
 use crate::assets;
 use crate::deps::Deps;
 use crate::http::respond::{page, redirect};
 use crate::http::{Fault, Guest, Incoming, SignedIn, VendorNewcomer, VendorVisit};
 use crate::sign_in::lockout::Counters;
+use crate::sign_in::own_access::record_of_vendor_user;
 use crate::sign_in::pages::{RecoveryCodesPage, Setup};
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES};
 use crate::sign_in::second_factor::{self, fresh_recovery_codes, fresh_secret, key_uri, qr_path};
 use crate::sign_in::session::{self, expiry, form_token, fresh_token};
+use crate::sign_in::vendor_session::safe_target;
 
 const WRONG_PASSWORD: &str = "Адрес или пароль не подходит.";
 const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
@@ -167,7 +167,7 @@ pub(super) async fn check_code(newcomer: VendorNewcomer) -> Result<Response, Fau
         }
         sessions::step_up(&mut tx, session, &token_hash, expiry(now), now).await?;
         let action = if fresh_codes.is_some() { "vendor_user.enrol" } else { "vendor_user.sign_in" };
-        record(&mut tx, deps, request, user, action).await?;
+        record_of_vendor_user(&mut tx, deps, request, user, action).await?;
         tx.commit().await?;
         Ok::<_, Fault>(true)
     };
@@ -183,28 +183,6 @@ pub(super) async fn check_code(newcomer: VendorNewcomer) -> Result<Response, Fau
     };
     session::remember::<VendorUserId>(deps, &mut response, &token);
     Ok(response)
-}
-
-/// Inserts a row of the audit log about the user's own access.
-pub(super) async fn record(
-    conn: &mut Conn,
-    deps: &Deps,
-    request: &Incoming,
-    user: &VendorUser,
-    action: &str,
-) -> Result<(), Fault> {
-    let row = NewAuditRow {
-        id: AuditId::generate(deps.clock()),
-        operator_id: None,
-        operator_login: &user.email,
-        action,
-        subject: ("vendor_user", &user.id.to_string()),
-        reason: "",
-        states: (None, None),
-        address: &request.address,
-        correlation_id: &request.trace.correlation_id,
-    };
-    Ok(audit::insert_by_vendor_user(conn, &row, user.id, deps.clock().now()).await?)
 }
 
 /// `POST /portal/sign-out`.

@@ -1,7 +1,7 @@
 //! Signing in: password, second factor, sessions, lock-out.
 
 pub(crate) mod lockout;
-mod own_access;
+pub(crate) mod own_access;
 pub(crate) mod pages;
 pub(crate) mod passkey;
 pub(crate) mod passkey_pages;
@@ -10,3 +10,5 @@ pub(crate) mod person;
 pub(crate) mod second_factor;
 pub(crate) mod session;
 pub(crate) mod step_up;
+pub(crate) mod vendor_session;
+pub(crate) mod vendor_step_up;

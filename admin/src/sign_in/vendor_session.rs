@@ -1,13 +1,14 @@
-//! Differences of vendors' users in sessions; the rest is that of [`crate::sign_in::session`].
+//! Differences of vendors' users in sessions; the rest is that of [`session`](super::session).
 
 use flysk_domain::id::VendorUserId;
 use flysk_store::portal::sessions::VendorSession;
 use flysk_store::portal::users::VendorUser;
 
+use super::session::find_open;
 use crate::area::Area;
 use crate::deps::Deps;
-use crate::http::{Fault, Incoming};
-use crate::sign_in::session::find_open;
+use crate::fault::Fault;
+use crate::request::Incoming;
 
 /// An open session and its user.
 #[derive(Debug, Clone)]
@@ -23,9 +24,14 @@ pub(crate) async fn find(deps: &Deps, request: &Incoming) -> Result<Option<Found
     Ok(found.map(|(user, session)| FoundUser { user, session }))
 }
 
+/// The legal name of a user's vendor, or its code.
+pub(crate) fn vendor_name(user: &VendorUser) -> &str {
+    if user.vendor_name.is_empty() { &user.vendor_code } else { &user.vendor_name }
+}
+
 /// A path of the portal to go to after signing in; anything else becomes its start page. The panel's rule is another: its paths have no
 /// common beginning.
-pub(super) fn safe_target(target: Option<&str>) -> &str {
+pub(crate) fn safe_target(target: Option<&str>) -> &str {
     let is_own = |path: &&str| {
         let path_only = path.split('?').next().unwrap_or_default();
         Area::of(path_only) == Area::Portal && !path.contains('\\') && !path.contains(char::is_control)

@@ -1,7 +1,7 @@
 //! Sections of the portal.
 
+use super::{NavGroup, NavItem};
 use crate::area::PORTAL;
-use crate::navigation::{NavGroup, NavItem};
 
 /// Title and path of a section.
 type Section = (&'static str, &'static str);

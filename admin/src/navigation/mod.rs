@@ -1,4 +1,6 @@
-//! Sections of the panel.
+//! Sections of the panel; those of the portal are in [`portal`].
+
+pub(crate) mod portal;
 
 use flysk_domain::admin::{OperatorRight, OperatorRights, OperatorRole};
 

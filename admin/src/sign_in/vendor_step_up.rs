@@ -1,17 +1,18 @@
-//! The second factor once more, before acts with secrets, addresses and what is sold. Apart from the panel's,
+//! The second factor of a vendor's user once more, before acts with secrets, addresses and what is sold. Apart from the panel's,
 //! because that takes passkeys too and records both.
 
 use chrono::{DateTime, Utc};
 use flysk_store::portal::sessions::{self, VendorSession};
 use flysk_store::repeat_contended;
 
-use super::session::FoundUser;
-use super::sign_in::record;
+use super::lockout::Counters;
+use super::own_access::record_of_vendor_user;
+use super::second_factor::use_code;
+use super::session::fresh_token;
+use super::vendor_session::FoundUser;
 use crate::deps::Deps;
-use crate::http::{Fault, Incoming};
-use crate::sign_in::lockout::Counters;
-use crate::sign_in::second_factor::use_code;
-use crate::sign_in::session::fresh_token;
+use crate::fault::Fault;
+use crate::request::Incoming;
 
 const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
 
@@ -56,7 +57,7 @@ async fn renew(
             return Ok(None);
         }
         sessions::step_up(&mut tx, session, token_hash, session.expires_at, now).await?;
-        record(&mut tx, deps, request, user, "vendor_user.step_up").await?;
+        record_of_vendor_user(&mut tx, deps, request, user, "vendor_user.step_up").await?;
         tx.commit().await?;
         Ok::<_, Fault>(Some(now))
     };
