@@ -21,6 +21,7 @@ pub mod routes;
 mod screens;
 mod shared_pages;
 mod sign_in;
+mod sign_in_pages;
 mod view;
 mod webauthn;
 

@@ -13,7 +13,7 @@ use crate::deps::Deps;
 use crate::http::gate::{Gated, not_found};
 use crate::http::respond::{bare_error, redirect};
 use crate::http::{Fault, Route};
-use crate::sign_in::{pages, passkey_pages};
+use crate::sign_in_pages::{by_code, by_passkey};
 use crate::{portal, screens, shared_pages};
 
 /// Paths that both applications need: health checks, styles and scripts.
@@ -43,13 +43,13 @@ pub fn table() -> Vec<Route> {
         Route::open(Method::GET, "/healthz", shared_pages::alive),
         Route::open(Method::GET, "/readyz", shared_pages::ready),
         Route::open(Method::GET, "/assets/:id", shared_pages::asset),
-        Route::open(Method::GET, "/sign-in", pages::show_form),
-        Route::open(Method::POST, "/sign-in", pages::check_password),
-        Route::second_factor(Method::GET, "/sign-in/code", pages::show_code_form),
-        Route::second_factor(Method::POST, "/sign-in/code", pages::check_code),
-        Route::second_factor(Method::POST, "/sign-in/passkey/challenge", passkey_pages::challenge),
-        Route::second_factor(Method::POST, "/sign-in/passkey", passkey_pages::check),
-        Route::post("/sign-out", pages::sign_out),
+        Route::open(Method::GET, "/sign-in", by_code::show_form),
+        Route::open(Method::POST, "/sign-in", by_code::check_password),
+        Route::second_factor(Method::GET, "/sign-in/code", by_code::show_code_form),
+        Route::second_factor(Method::POST, "/sign-in/code", by_code::check_code),
+        Route::second_factor(Method::POST, "/sign-in/passkey/challenge", by_passkey::challenge),
+        Route::second_factor(Method::POST, "/sign-in/passkey", by_passkey::check),
+        Route::post("/sign-out", by_code::sign_out),
     ];
     routes.extend(screens::routes());
     routes.extend(portal::routes());

@@ -61,6 +61,11 @@ fn html(status: StatusCode, body: String) -> Response {
     with_headers(response)
 }
 
+/// JSON with the headers of every page.
+pub(crate) fn json(text: String) -> Response {
+    with_headers(Response::builder().content_type("application/json").body(text))
+}
+
 /// Adds the security headers. No page is cached, so that nothing is readable after signing out.
 pub(crate) fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();

@@ -18,11 +18,11 @@ use crate::http::respond::{page, redirect};
 use crate::http::{Fault, Guest, Incoming, SignedIn, VendorNewcomer, VendorVisit};
 use crate::sign_in::lockout::Counters;
 use crate::sign_in::own_access::record_of_vendor_user;
-use crate::sign_in::pages::{RecoveryCodesPage, Setup};
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES};
 use crate::sign_in::second_factor::{self, fresh_recovery_codes, fresh_secret, key_uri, qr_path};
 use crate::sign_in::session::{self, expiry, form_token, fresh_token};
 use crate::sign_in::vendor_session::safe_target;
+use crate::sign_in_pages::{RecoveryCodesPage, Setup};
 
 const WRONG_PASSWORD: &str = "Адрес или пароль не подходит.";
 const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";

@@ -9,7 +9,7 @@ use poem::Response;
 use serde_json::{Value, json};
 
 use crate::deps::Deps;
-use crate::http::{Fault, Proving, Record, Support, Visit};
+use crate::http::{Fault, Proving, Record, Support, Visit, respond};
 use crate::request::form::PASSKEY_FIELD;
 use crate::sign_in::passkey::{self, relying_party};
 use crate::view::{Cell, Field, Form, Row, Section, Table};
@@ -58,7 +58,8 @@ pub(super) fn forms(deps: &Deps, keys: &[Passkey]) -> Vec<Form> {
 
 /// `POST /me/proof/challenge`: asks the browser for a passkey that renews the second factor.
 pub(crate) async fn proof_challenge(visit: Visit<Support>) -> Result<Response, Fault> {
-    passkey::ask(&visit.deps, visit.who.id, visit.who.session.id, PasskeyPurpose::StepUp).await
+    let who = &visit.who;
+    Ok(respond::json(passkey::ask(&visit.deps, who.id, who.session.id, PasskeyPurpose::StepUp).await?))
 }
 
 /// `POST /me/passkeys/challenge`: asks the browser for a new passkey.
@@ -67,7 +68,7 @@ pub(crate) async fn challenge(visit: Visit<Proving>) -> Result<Response, Fault> 
     let known = passkeys::list(&mut *deps.write().await?, who.id).await?;
     let (party, user) = (relying_party(deps)?, User { id: who.id, login: &who.login, name: &who.name });
     let options = |challenge: &str| party.registration_options(challenge, user, &known);
-    passkey::put(deps, who.session.id, PasskeyPurpose::Register, options).await
+    Ok(respond::json(passkey::put(deps, who.session.id, PasskeyPurpose::Register, options).await?))
 }
 
 /// `POST /me/passkeys`: registers the passkey that the browser has made.

@@ -21,7 +21,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn of(login: &str, address: &str) -> Self {
+    /// Counters for a sign-in to the panel with this text as login.
+    pub(crate) fn of(login: &str, address: &str) -> Self {
         // A login that is no login is counted under one name, so that the table does not grow by guesses.
         let plain =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_' | '@');

@@ -1,10 +1,9 @@
-//! Signing in: password, second factor, sessions, lock-out.
+//! Signing in of operators and of vendors' users: password, second factor, sessions, lock-out. The gate needs these checks; the pages
+//! are in `sign_in_pages` and in `portal`.
 
 pub(crate) mod lockout;
 pub(crate) mod own_access;
-pub(crate) mod pages;
 pub(crate) mod passkey;
-pub(crate) mod passkey_pages;
 pub(crate) mod password;
 pub(crate) mod person;
 pub(crate) mod second_factor;

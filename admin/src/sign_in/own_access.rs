@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::request::Incoming;
 
 /// Inserts a row of the audit log about the operator's own access; `after` says what happened besides the action.
-pub(super) async fn record(
+pub(crate) async fn record(
     conn: &mut Conn,
     deps: &Deps,
     request: &Incoming,

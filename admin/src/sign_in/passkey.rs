@@ -11,14 +11,12 @@ use flysk_store::admin::operators::Operator;
 use flysk_store::admin::sessions::{self, Session};
 use flysk_store::admin::{passkey_challenges, passkeys};
 use flysk_store::repeat_contended;
-use poem::Response;
 use serde_json::{Value, json};
 
 use super::own_access::record;
 use super::session;
 use crate::deps::Deps;
 use crate::fault::Fault;
-use crate::http::respond::with_headers;
 use crate::request::Incoming;
 use crate::webauthn::{Assertion, Invalid, RelyingParty};
 
@@ -44,7 +42,7 @@ pub(crate) async fn is_offered(deps: &Deps, operator: OperatorId) -> Result<bool
     Ok(passkeys::has_any(&mut *deps.write().await?, operator).await?)
 }
 
-/// Starts a challenge for one of the operator's passkeys.
+/// Starts a challenge for one of the operator's passkeys; returns the options that contain it, as JSON.
 ///
 /// # Errors
 ///
@@ -54,7 +52,7 @@ pub(crate) async fn ask(
     operator: OperatorId,
     session: OperatorSessionId,
     purpose: PasskeyPurpose,
-) -> Result<Response, Fault> {
+) -> Result<String, Fault> {
     let party = relying_party(deps)?;
     let known = passkeys::list(&mut *deps.write().await?, operator).await?;
     if known.is_empty() {
@@ -63,22 +61,22 @@ pub(crate) async fn ask(
     put(deps, session, purpose, |challenge| party.proof_options(challenge, &known)).await
 }
 
-/// Stores a fresh challenge, which replaces an open one, and answers with the options that contain it.
+/// Stores a fresh challenge, which replaces an open one; returns the options that contain it, as JSON.
 pub(crate) async fn put(
     deps: &Deps,
     session: OperatorSessionId,
     purpose: PasskeyPurpose,
     options: impl FnOnce(&str) -> Value,
-) -> Result<Response, Fault> {
+) -> Result<String, Fault> {
     let challenge = URL_SAFE_NO_PAD.encode(random_bytes::<CHALLENGE_BYTES>(deps.clock()));
-    let answer = options(&challenge).to_string();
+    let options = options(&challenge).to_string();
     let write = || async {
         let expires_at = deps.clock().now() + PASSKEY_CHALLENGE_TTL;
         let mut conn = deps.write().await?;
         Ok::<_, Fault>(passkey_challenges::put(&mut conn, session, purpose, &challenge, expires_at).await?)
     };
     repeat_contended(write).await?;
-    Ok(with_headers(Response::builder().content_type("application/json").body(answer)))
+    Ok(options)
 }
 
 /// Uses up the open challenge of a session, whatever its answer is worth.
@@ -123,22 +121,22 @@ pub(crate) fn refused(purpose: PasskeyPurpose, refusal: PasskeyRefusal) -> Value
 
 /// An answer of a browser that stands for a code of the second factor.
 #[derive(Debug)]
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     /// Stores and keys.
-    pub(super) deps: &'a Deps,
-    pub(super) request: &'a Incoming,
-    pub(super) operator: &'a Operator,
-    pub(super) session: &'a Session,
+    pub(crate) deps: &'a Deps,
+    pub(crate) request: &'a Incoming,
+    pub(crate) operator: &'a Operator,
+    pub(crate) session: &'a Session,
     /// Purpose of the challenge.
-    pub(super) purpose: PasskeyPurpose,
+    pub(crate) purpose: PasskeyPurpose,
     /// The answer, as JSON.
-    pub(super) answer: &'a str,
+    pub(crate) answer: &'a str,
 }
 
 impl Attempt<'_> {
     /// Checks the answer and renews the session under a new cookie; returns the time of the proof. A refusal leaves a row in the
     /// audit log.
-    pub(super) async fn renew(
+    pub(crate) async fn renew(
         &self,
         token_hash: &str,
     ) -> Result<Result<DateTime<Utc>, PasskeyRefusal>, Fault> {

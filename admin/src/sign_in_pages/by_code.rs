@@ -1,4 +1,4 @@
-//! Pages of signing in: password, second factor, its set-up, signing out.
+//! Password, code of the second factor, its set-up, signing out.
 
 use askama::Template;
 use flysk_domain::id::OperatorId;
@@ -9,14 +9,15 @@ use poem::Response;
 use poem::http::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::lockout::Counters;
-use super::own_access::record;
-use super::password::{self, MAX_PASSWORD_BYTES};
-use super::session::{self, form_token, safe_target};
-use super::{passkey, second_factor};
 use crate::assets;
+use crate::deps::Deps;
 use crate::http::respond::{page, redirect};
 use crate::http::{Fault, Guest, Newcomer, Support, Visit};
+use crate::sign_in::lockout::Counters;
+use crate::sign_in::own_access::record;
+use crate::sign_in::password::{self, MAX_PASSWORD_BYTES};
+use crate::sign_in::session::{self, form_token, safe_target};
+use crate::sign_in::{passkey, second_factor};
 
 /// Path of the form for the second factor.
 const CODE_PATH: &str = "/sign-in/code";
@@ -124,7 +125,7 @@ fn wrong_password(login: &str, next: &str) -> Result<Response, Fault> {
 }
 
 /// A fresh sealed secret for an operator who has none.
-fn proposed_secret(deps: &crate::deps::Deps, operator: &Operator) -> Result<Option<String>, Fault> {
+fn proposed_secret(deps: &Deps, operator: &Operator) -> Result<Option<String>, Fault> {
     if operator.totp_sealed.is_some() {
         return Ok(None);
     }

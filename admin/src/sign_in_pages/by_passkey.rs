@@ -4,13 +4,13 @@ use flysk_domain::admin::PasskeyPurpose;
 use flysk_domain::id::OperatorId;
 use poem::Response;
 
-use super::lockout::Counters;
-use super::pages::code_page;
-use super::passkey::{self, Attempt};
-use super::session::{self, safe_target};
-use crate::http::respond::redirect;
+use super::by_code::code_page;
+use crate::http::respond::{self, redirect};
 use crate::http::{Fault, Newcomer};
 use crate::request::form::PASSKEY_FIELD;
+use crate::sign_in::lockout::Counters;
+use crate::sign_in::passkey::{self, Attempt};
+use crate::sign_in::session::{self, safe_target};
 
 const NOT_SET_UP: &str = "Сначала подключите второй фактор: введите код из приложения.";
 
@@ -20,7 +20,7 @@ pub(crate) async fn challenge(newcomer: Newcomer) -> Result<Response, Fault> {
     if operator.totp_confirmed_at.is_none() {
         return Err(Fault::refused(NOT_SET_UP));
     }
-    passkey::ask(deps, operator.id, session.id, PasskeyPurpose::SignIn).await
+    Ok(respond::json(passkey::ask(deps, operator.id, session.id, PasskeyPurpose::SignIn).await?))
 }
 
 /// `POST /sign-in/passkey`: completes the sign-in under a new cookie.
