@@ -4,7 +4,7 @@ use crate::http::Pairs;
 use crate::view::{Heading, Row};
 
 /// Parameter with the number of a hidden column, counted from 0; any number of them.
-pub(crate) const HIDE_PARAMETER: &str = "hide";
+pub(super) const HIDE_PARAMETER: &str = "hide";
 
 /// Shown columns of a list.
 #[derive(Debug, Clone)]

@@ -1,11 +1,12 @@
 //! Lists: filters and the order in the address, keyset pages, a capped count.
 
-pub(crate) mod columns;
+mod bulk_links;
+mod columns;
 mod count;
 pub(crate) mod cursor;
 pub(crate) mod export;
 pub(crate) mod frozen;
-pub(crate) mod place;
+mod place;
 mod rendering;
 pub(crate) mod sorting;
 pub(crate) mod ticked;
@@ -23,7 +24,6 @@ use futures::future;
 use poem::Response;
 
 use crate::http::{Fault, Pairs, Rank, Visit};
-use crate::screens::bulk;
 use crate::view::{Cell, Field, Form, Layout, RenderedTable, Row, format};
 use columns::{ColumnChoice, Columns};
 use count::CountLimit;
@@ -172,7 +172,7 @@ pub(crate) async fn show_with_acts<L: List, R: Rank>(
         Ok::<_, Fault>((counted, views::of_list(&mut conn, &visit, L::PATH).await?))
     };
     let headings = columns.headings(sorting::headings::<L>(query, &filter, sorting));
-    let has_acts = !bulk::ticked_acts(&visit, L::BULK).is_empty();
+    let has_acts = !bulk_links::ticked_acts(&visit, L::BULK).is_empty();
     let table = rendering::render::<L>(headings, &records, &columns, has_acts);
     // The server answers while the rows are rendered, which takes about as long. The statement is sent first.
     let (read, table) = future::join(reads, table).await;
@@ -185,7 +185,7 @@ pub(crate) async fn show_with_acts<L: List, R: Rank>(
         links: L::links(query),
         text: L::TEXT,
         acts,
-        bulk_links: bulk::links(&visit, L::PATH, L::BULK),
+        bulk_links: bulk_links::links(&visit, L::PATH, L::BULK),
         fields: L::fields(query),
         day: L::DATED.then(|| query.get("day").unwrap_or_default().to_owned()),
         orders: sorting::choices::<L>(sorting),
@@ -199,7 +199,7 @@ pub(crate) async fn show_with_acts<L: List, R: Rank>(
         views,
         query: views::saved_query(query),
         columns: columns.choices(L::HEAD),
-        ticked_acts: bulk::ticked_acts(&visit, L::BULK).to_vec(),
+        ticked_acts: bulk_links::ticked_acts(&visit, L::BULK).to_vec(),
         target: visit.request.target(),
         export: export::form(&visit, L::PATH),
     };

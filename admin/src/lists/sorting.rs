@@ -10,9 +10,9 @@ use crate::request::form::query_string;
 use crate::view::{Direction, Heading, SortLink};
 
 /// Parameter with the code of the order; `-` before it turns the order round.
-pub(crate) const SORT_PARAMETER: &str = "sort";
+pub(super) const SORT_PARAMETER: &str = "sort";
 /// Parameter of older addresses and saved views: `old` begins with the oldest rows.
-pub(crate) const ORDER_PARAMETER: &str = "order";
+pub(super) const ORDER_PARAMETER: &str = "order";
 /// Value of [`ORDER_PARAMETER`].
 const OLDEST_FIRST: &str = "old";
 /// Code of the order by id.

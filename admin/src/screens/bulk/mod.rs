@@ -9,6 +9,6 @@ mod show;
 
 pub(crate) use acts::{pause, resume, start, stop, undo};
 pub(crate) use list::BulkActs;
-pub(crate) use preview::{links, preview, ticked_acts};
+pub(crate) use preview::preview;
 pub(crate) use results::Results;
 pub(crate) use show::show;

@@ -9,13 +9,9 @@ use flysk_store::admin::sorting::ids_of;
 use poem::Response;
 
 use super::money;
-use crate::http::{Bulk, Fault, Pairs, Rank, Visit};
-use crate::lists::columns::HIDE_PARAMETER;
+use crate::http::{Bulk, Fault, Pairs, Visit};
 use crate::lists::frozen::{FrozenList, freeze_pairs};
-use crate::lists::place::PLACE;
-use crate::lists::sorting::{ORDER_PARAMETER, SORT_PARAMETER};
 use crate::lists::ticked::Ticked;
-use crate::request::form::query_string;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
 
 /// Rows of the sample.
@@ -77,53 +73,12 @@ fn number_of(ids: &[String]) -> u32 {
     u32::try_from(ids.len()).unwrap_or(u32::MAX)
 }
 
-/// Links to the dry runs of a list's bulk acts, with the filter of the page.
-pub(crate) fn links<R: Rank>(visit: &Visit<R>, list: &str, actions: &[BulkAction]) -> Vec<Cell> {
-    if !visit.who.may::<Bulk>() {
-        return Vec::new();
-    }
-    let left_out = [PLACE.as_slice(), &[SORT_PARAMETER, ORDER_PARAMETER, "size", HIDE_PARAMETER]].concat();
-    let query = visit.request.query.without(&left_out);
-    let link = |action: &BulkAction| {
-        let mut query = query.clone();
-        // Rows in other states would be refused one by one.
-        if !query.iter().any(|(name, _)| name == "state") {
-            query.push(("state".to_owned(), wanted_state(*action).to_owned()));
-        }
-        let query = query_string(&query).trim_start_matches('?').to_owned();
-        let pairs = [("action", action.code().to_owned()), ("list", list.to_owned()), ("query", query)];
-        let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
-        Cell::link(
-            format!("/bulk/preview{}", query_string(&pairs)),
-            format!("{}: все найденные", action.label()),
-        )
-    };
-    actions.iter().map(link).collect()
-}
-
-/// Acts that an operator may begin with the ticked rows of a list.
-pub(crate) fn ticked_acts<R: Rank>(
-    visit: &Visit<R>,
-    actions: &'static [BulkAction],
-) -> &'static [BulkAction] {
-    if visit.who.may::<Bulk>() { actions } else { &[] }
-}
-
 /// The request with the ticked rows, if it has some, as the query string of the list.
 fn with_ticked_rows(asked: &Pairs) -> Result<Pairs, Fault> {
     if !asked.is_set(BOXES_FIELD) {
         return Ok(asked.clone());
     }
     Ok(asked.with("query", &Ticked::of_boxes(asked)?.query()))
-}
-
-/// The state of the rows that an act is meant for.
-const fn wanted_state(action: BulkAction) -> &'static str {
-    match action {
-        BulkAction::JobReplay => "dead",
-        BulkAction::JobCancel => "queued",
-        BulkAction::EventReplay => "failed",
-    }
 }
 
 /// `GET /bulk/preview`: changes nothing.
