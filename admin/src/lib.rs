@@ -28,4 +28,5 @@ mod webauthn;
 pub use config::Config;
 pub use deps::Deps;
 pub use http::route::{Access, Route};
-pub use lists::frozen::{FreezeError, FrozenList, Reading, freeze};
+pub use lists::frozen::{FrozenList, Reading};
+pub use screens::frozen_lists::{FreezeError, freeze};

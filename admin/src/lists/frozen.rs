@@ -18,11 +18,6 @@ use super::sorting::Sorting;
 use super::ticked::{self, Ticked};
 use super::{Keyset, List};
 use crate::http::{Fault, Pairs};
-use crate::screens::{
-    accounts, api_errors, audit, bank, bulk, calls, events, installs, invoices, jobs, operators, packages,
-    payments, plans, prices, purchases, receipts, subscriptions, transfer_invoices, transfers, vendors,
-    wallets, widgets,
-};
 use crate::view::{Cell, Field};
 
 /// A read of a frozen list.
@@ -53,67 +48,15 @@ pub trait FrozenList: fmt::Debug + Send + Sync {
     fn rows<'a>(&'a self, conn: &'a mut Conn, ids: &'a [String]) -> Reading<'a, Vec<Vec<Value>>>;
 }
 
-/// Why a list cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum FreezeError {
-    /// No list has this path, or it cannot be exported.
-    #[error("`{0}` is no list")]
-    UnknownList(String),
-    /// The filter does not fit the list.
-    #[error("the filter is not valid: {0}")]
-    InvalidFilter(String),
-}
-
-/// The list at a path, with the filter of a query string (without `?`), as it was at a time.
+/// The list with the filter of a query string, as it was at a time.
 ///
 /// # Errors
 ///
-/// The path is no list, or the filter does not fit it.
-pub fn freeze(path: &str, query: &str, at: DateTime<Utc>) -> Result<Box<dyn FrozenList>, FreezeError> {
-    let query = Pairs::parse(query.as_bytes());
-    freeze_pairs(path, &query, at).map_err(|fault| match fault {
-        Fault::NotFound => FreezeError::UnknownList(path.to_owned()),
-        fault => FreezeError::InvalidFilter(fault.to_string()),
-    })
-}
-
-/// [`freeze`] for a page, which shows the refusal.
-pub(crate) fn freeze_pairs(
-    path: &str,
-    query: &Pairs,
-    at: DateTime<Utc>,
-) -> Result<Box<dyn FrozenList>, Fault> {
-    match path {
-        accounts::Accounts::PATH => boxed::<accounts::Accounts>(query, at),
-        installs::Installs::PATH => boxed::<installs::Installs>(query, at),
-        wallets::Wallets::PATH => boxed::<wallets::Wallets>(query, at),
-        purchases::Purchases::PATH => boxed::<purchases::Purchases>(query, at),
-        subscriptions::Subscriptions::PATH => boxed::<subscriptions::Subscriptions>(query, at),
-        invoices::Invoices::PATH => boxed::<invoices::Invoices>(query, at),
-        payments::Payments::PATH => boxed::<payments::Payments>(query, at),
-        receipts::Receipts::PATH => boxed::<receipts::Receipts>(query, at),
-        transfer_invoices::TransferInvoices::PATH => boxed::<transfer_invoices::TransferInvoices>(query, at),
-        calls::Calls::PATH => boxed::<calls::Calls>(query, at),
-        jobs::Jobs::PATH => boxed::<jobs::Jobs>(query, at),
-        events::Events::PATH => boxed::<events::Events>(query, at),
-        api_errors::ApiErrors::PATH => boxed::<api_errors::ApiErrors>(query, at),
-        bank::Notifications::PATH => boxed::<bank::Notifications>(query, at),
-        bank::Discrepancies::PATH => boxed::<bank::Discrepancies>(query, at),
-        vendors::Vendors::PATH => boxed::<vendors::Vendors>(query, at),
-        widgets::Widgets::PATH => boxed::<widgets::Widgets>(query, at),
-        plans::Plans::PATH => boxed::<plans::Plans>(query, at),
-        packages::Packages::PATH => boxed::<packages::Packages>(query, at),
-        prices::Prices::PATH => boxed::<prices::Prices>(query, at),
-        transfers::Transfers::PATH => boxed::<transfers::Transfers>(query, at),
-        operators::Operators::PATH => boxed::<operators::Operators>(query, at),
-        bulk::BulkActs::PATH => boxed::<bulk::BulkActs>(query, at),
-        bulk::Results::PATH => boxed::<bulk::Results>(query, at),
-        audit::AuditLog::PATH => boxed::<audit::AuditLog>(query, at),
-        _ => Err(Fault::NotFound),
+/// The filter does not fit the list, or only pages may read it.
+pub(crate) fn freeze_list<L: List>(query: &Pairs, at: DateTime<Utc>) -> Result<Box<dyn FrozenList>, Fault> {
+    if !L::IS_EXPORTED {
+        return Err(Fault::NotFound);
     }
-}
-
-fn boxed<L: List>(query: &Pairs, at: DateTime<Utc>) -> Result<Box<dyn FrozenList>, Fault> {
     // Ids have milliseconds: rows of the same one were there.
     let bound = L::first_id_at(at + TimeDelta::milliseconds(1));
     let newest = Keyset::newest(0).from;

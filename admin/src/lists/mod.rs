@@ -4,7 +4,7 @@ mod bulk_links;
 mod columns;
 mod count;
 pub(crate) mod cursor;
-pub(crate) mod export;
+mod export;
 pub(crate) mod frozen;
 mod place;
 mod rendering;
@@ -60,6 +60,9 @@ pub(crate) trait List: Send + Sync + 'static {
     /// Other columns by which the list can be sorted, each with an index.
     const SORTS: &'static [Sort] = &[];
 
+    /// Whether jobs may read the list, for exports and bulk acts: then the table of frozen lists has its path. Lists of what only one
+    /// operator sees are no files.
+    const IS_EXPORTED: bool = true;
     /// Acts on all rows of the list.
     const BULK: &'static [BulkAction] = &[];
 
@@ -201,7 +204,7 @@ pub(crate) async fn show_with_acts<L: List, R: Rank>(
         columns: columns.choices(L::HEAD),
         ticked_acts: bulk_links::ticked_acts(&visit, L::BULK).to_vec(),
         target: visit.request.target(),
-        export: export::form(&visit, L::PATH),
+        export: export::form::<L, R>(&visit),
     };
     visit.page(&page)
 }

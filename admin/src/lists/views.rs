@@ -28,7 +28,7 @@ pub(super) struct ViewLink {
 }
 
 /// The part of an address that a view saves.
-pub(super) fn saved_query(query: &Pairs) -> String {
+pub(crate) fn saved_query(query: &Pairs) -> String {
     query_string(&query.without(&PLACE)).trim_start_matches('?').to_owned()
 }
 

@@ -12,9 +12,9 @@ use poem::http::header::{self, HeaderValue};
 use poem::{Body, Response};
 use serde_json::{Value, json};
 
+use super::frozen_lists::freeze_pairs;
 use crate::http::respond::with_headers;
 use crate::http::{Exporting, Fault, Pairs, Record, Visit};
-use crate::lists::frozen::freeze_pairs;
 use crate::lists::{Keyset, List};
 use crate::view::{Cell, DetailPage, Field, Form, Labeled as _, Row};
 
@@ -37,6 +37,8 @@ impl List for Exports {
     const EMPTY: &'static str = "Таких выгрузок нет.";
     const TEXT: &'static str =
         "Выгрузка начинается над списком. Её файл видит и скачивает только тот, кто её запросил.";
+
+    const IS_EXPORTED: bool = false;
 
     fn filter(query: &Pairs) -> Result<ExportFilter, Fault> {
         Ok(ExportFilter {

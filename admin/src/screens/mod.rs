@@ -7,42 +7,45 @@ pub(crate) mod api_errors;
 mod approval_objects;
 mod approval_requests;
 mod approvals;
-pub(crate) mod audit;
+mod audit;
 pub(crate) mod bank;
-pub(crate) mod bulk;
+mod bulk;
+mod bulk_lists;
 mod call_audio;
-pub(crate) mod calls;
+mod calls;
 mod campaigns;
 mod cards;
 mod decided_requests;
 mod erasure;
 pub(crate) mod events;
-pub(crate) mod exports;
+mod export_requests;
+mod exports;
+pub(crate) mod frozen_lists;
 mod home;
-pub(crate) mod installs;
+mod installs;
 mod invoice_tables;
 pub(crate) mod invoices;
-pub(crate) mod jobs;
+mod jobs;
 mod letters;
 mod me;
 mod my_passkeys;
 mod object_pages;
-pub(crate) mod operators;
+mod operators;
 pub(crate) mod packages;
-pub(crate) mod payments;
+mod payments;
 pub(crate) mod plans;
 pub(crate) mod prices;
-pub(crate) mod purchases;
-pub(crate) mod receipts;
+mod purchases;
+mod receipts;
 mod search;
 mod search_contacts;
 mod search_tables;
 mod subscription_faults;
-pub(crate) mod subscriptions;
-pub(crate) mod transfer_invoices;
-pub(crate) mod transfers;
-pub(crate) mod vendors;
-pub(crate) mod wallets;
+mod subscriptions;
+mod transfer_invoices;
+mod transfers;
+mod vendors;
+mod wallets;
 pub(crate) mod widgets;
 
 use crate::http::{Bulk, Exporting, Route, Support};
@@ -58,7 +61,7 @@ fn overview() -> Vec<Route> {
     vec![
         Route::get("/", home::show),
         Route::get("/search", search::show),
-        Route::post("/export", lists::export::request),
+        Route::post("/export", export_requests::request),
         Route::get("/exports", lists::show::<exports::Exports, Exporting>),
         Route::get("/exports/:id", exports::show),
         Route::post("/exports/:id/download", exports::download),
@@ -229,7 +232,7 @@ fn system() -> Vec<Route> {
         Route::get("/events/:id", events::show),
         Route::post("/events/:id/replay", events::replay),
         Route::get("/api-errors", lists::show::<api_errors::ApiErrors, Support>),
-        Route::get("/bulk", lists::show::<bulk::BulkActs, Bulk>),
+        Route::get("/bulk", lists::show::<bulk_lists::BulkActs, Bulk>),
         Route::get("/bulk/preview", bulk::preview),
         Route::post("/bulk/start", bulk::start),
         Route::get("/bulk/:id", bulk::show),
@@ -237,7 +240,7 @@ fn system() -> Vec<Route> {
         Route::post("/bulk/:id/resume", bulk::resume),
         Route::post("/bulk/:id/stop", bulk::stop),
         Route::post("/bulk/:id/undo", bulk::undo),
-        Route::get("/bulk-results", lists::show::<bulk::Results, Bulk>),
+        Route::get("/bulk-results", lists::show::<bulk_lists::Results, Bulk>),
         Route::get("/audit", lists::show::<audit::AuditLog, Support>),
         Route::get("/audit/:id", audit::show),
         Route::get("/operators", operators::list),

@@ -10,8 +10,9 @@ use poem::Response;
 
 use super::money;
 use crate::http::{Bulk, Fault, Pairs, Visit};
-use crate::lists::frozen::{FrozenList, freeze_pairs};
+use crate::lists::frozen::FrozenList;
 use crate::lists::ticked::Ticked;
+use crate::screens::frozen_lists::freeze_pairs;
 use crate::view::{Cell, DetailPage, Field, Form, Row, Section, Table, format};
 
 /// Rows of the sample.

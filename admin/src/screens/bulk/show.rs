@@ -7,9 +7,9 @@ use flysk_store::admin::bulk_acts::{self, BulkAct, BulkOutcome, ResultFilter};
 use flysk_store::admin::listing::Keyset;
 use poem::Response;
 
-use super::results::results_table;
 use crate::http::{Bulk, Fault, Visit};
 use crate::screens::audit::acts_section;
+use crate::screens::bulk_lists::results_table;
 use crate::view::{Cell, DetailPage, Form, Labeled as _, Section};
 
 /// Refused rows on the page of an act.

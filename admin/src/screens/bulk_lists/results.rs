@@ -72,6 +72,6 @@ impl List for Results {
 }
 
 /// A table of results.
-pub(super) fn results_table(results: &[BulkResult]) -> Table {
+pub(crate) fn results_table(results: &[BulkResult]) -> Table {
     Table::new(HEAD, results.iter().map(Results::row).collect())
 }
