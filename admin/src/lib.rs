@@ -3,6 +3,10 @@
 //!
 //! Every page calls the same use cases as API and workers. Every act leaves a row in the audit log, in the transaction of the
 //! change.
+//!
+//! Layers, from below; none imports one above it: what processes share (`deps`) and what pages are made of (`view`), checks of signing in
+//! (`sign_in`), the gate and its visits (`http`), lists (`lists`), pages (`sign_in_pages`, `screens`, `portal`), the table of all routes
+//! (`routes`).
 
 mod area;
 mod assets;
