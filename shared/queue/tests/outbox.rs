@@ -114,22 +114,20 @@ async fn a_job_for_which_redis_has_no_capacity_is_due_for_the_relay_at_once(pool
         unit.enqueue_all(&jobs).await.unwrap();
         unit.commit().await.unwrap();
     }
-    let one_commit = usize::try_from(JOBS_PER_COMMIT).unwrap();
-    wait_for_due(&pool, &clock, one_commit).await;
+    // The clock stands still.
+    let wait_for_due = async |count: u32| {
+        let due = async {
+            let mut conn = pool.acquire().await.unwrap();
+            while jobs::list_due(&mut conn, clock.now(), 1_000).await.unwrap().len() != count as usize {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), due).await.unwrap();
+    };
+    wait_for_due(JOBS_PER_COMMIT).await;
 
     let mut unit = outbox.begin(trace).await.unwrap();
     unit.enqueue(&Keyed { key: COMMITS * JOBS_PER_COMMIT }).await.unwrap();
     unit.commit().await.unwrap();
-    wait_for_due(&pool, &clock, one_commit + 1).await;
-}
-
-/// Waits until a relay would find `count` due jobs at the time of the clock, which stands still.
-async fn wait_for_due(pool: &MySqlPool, clock: &ManualClock, count: usize) {
-    let due = async {
-        let mut conn = pool.acquire().await.unwrap();
-        while jobs::list_due(&mut conn, clock.now(), 1_000).await.unwrap().len() != count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), due).await.expect("the jobs are due");
+    wait_for_due(JOBS_PER_COMMIT + 1).await;
 }

@@ -14,7 +14,10 @@ const RUN_TIME: Duration = Duration::from_secs(15);
 /// Time slice of a table before the others have theirs, seconds.
 const SLICE_SECONDS: u32 = 3;
 /// Longest pause after a statement.
-const MAX_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// A statement that took longer than [`PieceSize::LONG`] is followed by a pause of this many times its duration: the server has to
+/// write pages before it can change others, and further deletions would only wait for that, as would everybody else.
+const PAUSE_FACTOR_WHEN_SLOW: u32 = 4;
 
 /// Number of rows that are deleted at once: as many as take a short time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +27,20 @@ impl PieceSize {
     /// Small, because nothing is known about the table yet.
     const FIRST: Self = Self(50);
     const MIN: u32 = 10;
-    const MAX: u32 = 1_000;
+    const MAX: u32 = 500;
     /// A piece that took less is followed by a larger one, a piece that took more by a smaller one.
     const SHORT: Duration = Duration::from_millis(20);
     const LONG: Duration = Duration::from_millis(50);
+
+    /// A piece that took more is followed by one of the smallest size.
+    const MUCH_TOO_LONG: Duration = Duration::from_millis(100);
 
     /// The size after a piece that took this long.
     fn after(self, took: Duration) -> Self {
         if took < Self::SHORT {
             Self(self.0.saturating_mul(2).min(Self::MAX))
+        } else if took > Self::MUCH_TOO_LONG {
+            Self(Self::MIN)
         } else if took > Self::LONG {
             Self((self.0 / 2).max(Self::MIN))
         } else {
@@ -58,9 +66,14 @@ impl RunTime {
     }
 }
 
-/// Waits as long as a statement took, but not longer than [`MAX_PAUSE`], so that others have their turn at the database.
+/// Waits as long as a statement took, so that others have their turn at the database, and longer if it was slow.
 pub(super) async fn pause_after(took: Duration) {
-    tokio::time::sleep(took.min(MAX_PAUSE)).await;
+    tokio::time::sleep(pause_length(took)).await;
+}
+
+fn pause_length(took: Duration) -> Duration {
+    let pause = if took > PieceSize::LONG { took * PAUSE_FACTOR_WHEN_SLOW } else { took };
+    pause.min(MAX_PAUSE)
 }
 
 /// Deletes what is out of its time at `now`; `false` if the time of the run was over before everything was deleted.
@@ -180,8 +193,15 @@ mod tests {
                 .take(7)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(sizes(ms(5)), [50, 100, 200, 400, 800, 1_000, 1_000]);
-        assert_eq!(sizes(ms(300)), [50, 25, 12, 10, 10, 10, 10]);
+        assert_eq!(sizes(ms(5)), [50, 100, 200, 400, 500, 500, 500]);
+        assert_eq!(sizes(ms(80)), [50, 25, 12, 10, 10, 10, 10]);
+        assert_eq!(sizes(ms(300)), [50, 10, 10, 10, 10, 10, 10]);
         assert_eq!(sizes(ms(30)), [50; 7]);
+    }
+
+    #[test]
+    fn a_slow_database_has_longer_pauses() {
+        let pauses = [5, 50, 51, 200, 400].map(|took| pause_length(Duration::from_millis(took)).as_millis());
+        assert_eq!(pauses, [5, 50, 204, 800, 1_000]);
     }
 }
