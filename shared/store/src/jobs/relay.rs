@@ -144,13 +144,13 @@ pub async fn mark_pushed(
     Ok(mine)
 }
 
-/// Sets when a relay considers these waiting jobs next.
+/// Sets when a relay considers these waiting jobs next, except those that begin later: they were claimed and snoozed meanwhile.
 pub async fn defer_push(conn: &mut Conn, ids: &[JobId], at: DateTime<Utc>) -> StoreResult<()> {
     if ids.is_empty() {
         return Ok(());
     }
     let mut update = sqlx::QueryBuilder::new("UPDATE jobs FORCE INDEX (PRIMARY) SET push_at = ");
-    update.push_bind(at).push(" WHERE state = 'queued' AND id");
+    update.push_bind(at).push(" WHERE state = 'queued' AND run_at <= ").push_bind(at).push(" AND id");
     push_in(&mut update, ids.iter().map(ToString::to_string));
     update.build().execute(conn).await?;
     Ok(())

@@ -140,3 +140,13 @@ async fn what_was_pushed_is_pushed_again_but_for_locked_rows(pool: MySqlPool) {
     assert_eq!((again().await, again().await), (1, 0));
     assert_eq!(due().await, pushed.iter().copied().collect());
 }
+
+/// A deferral that comes late finds a job that was claimed and snoozed meanwhile. Relays would select it again and again.
+#[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+async fn a_job_that_begins_later_is_not_due_by_a_deferral(pool: MySqlPool) {
+    let all = Fixture::on(pool);
+    let later = all.insert_at(all.now() + TimeDelta::seconds(5), 3, None).await.unwrap();
+    jobs::defer_push(&mut *all.conn().await, &[later], all.now()).await.unwrap();
+    let due = jobs::list_due(&mut *all.conn().await, all.now(), 100).await.unwrap();
+    assert_eq!(due, []);
+}
