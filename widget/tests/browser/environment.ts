@@ -57,6 +57,12 @@ export function addCall(recording: string | null, more: object = {}): Promise<Si
   })
 }
 
+/** Number of webhooks that amoCRM sends: FlySense subscribes them in the background, after it has said that it is active. */
+export async function countWebhooks(): Promise<number> {
+  const webhooks = await simulate<unknown[]>('/hooks', { account: environment.account_id })
+  return webhooks.length
+}
+
 /** A lead for one test. */
 export interface Lead {
   /** For `addCall`. */

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { Browser, isAccessible, openResolved, openWindow, picture, slot, SLOW } from './browser'
-import { addCall, environment, revokeAccess, type SimulatedCall } from './environment'
+import { addCall, countWebhooks, environment, revokeAccess, type SimulatedCall } from './environment'
 
 const RECORDING = process.env.FLYSENSE_RECORDING!
 
@@ -38,6 +38,7 @@ describe('the whole way', () => {
   })
 
   it('transcribes new calls without a press', async () => {
+    await expect.poll(countWebhooks, { timeout: SLOW }).toBeGreaterThan(0)
     call = await addCall(RECORDING)
     await page.goto(environment.card_url)
     await isFinished(call)
