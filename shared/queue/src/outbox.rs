@@ -279,3 +279,69 @@ impl DerefMut for UnitOfWork {
         &mut self.tx
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use flysk_domain::ManualClock;
+    use serde::{Deserialize, Serialize};
+    use sqlx::MySqlPool;
+
+    use super::*;
+    use crate::connection::connect_redis;
+    use crate::policy::Policy;
+    use crate::queue_name::QueueName;
+    use crate::transport::RedisKeys;
+
+    #[derive(Serialize, Deserialize)]
+    struct Usual {}
+
+    impl Job for Usual {
+        const KIND: &'static str = "test.usual";
+        const POLICY: Policy = Policy::for_queue(QueueName::new("test"));
+        const TRIGGER: &'static str = "a test";
+        const DESCRIPTION: &'static str = "waits for its turn";
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Urgent {}
+
+    impl Job for Urgent {
+        const KIND: &'static str = "test.urgent";
+        const POLICY: Policy = Policy::for_queue(QueueName::new("test")).priority(Priority::High);
+        const TRIGGER: &'static str = "a test";
+        const DESCRIPTION: &'static str = "somebody waits for it";
+    }
+
+    #[sqlx::test(migrator = "flysk_test_schema::MIGRATOR")]
+    #[expect(clippy::disallowed_methods, reason = "the variable names the Redis of the tests")]
+    async fn while_a_queue_is_full_only_urgent_jobs_are_pushed(pool: MySqlPool) {
+        let clock = ManualClock::at(DateTime::from_timestamp(1_793_000_000, 0).unwrap());
+        let redis = connect_redis(&std::env::var("REDIS_URL").unwrap()).await.unwrap();
+        let keys = RedisKeys::new(format!("outbox-urgent-{}", std::process::id()));
+        let notifier = QueueNotifier::new(redis, keys);
+        let full_queues = Arc::clone(&notifier.full_queues);
+        let outbox = Outbox::new(pool.clone(), Some(notifier), Arc::new(clock.clone()));
+        // A job that is pushed is not due for a relay yet.
+        let due =
+            async || jobs::list_due(&mut pool.acquire().await.unwrap(), clock.now(), 10).await.unwrap().len();
+        let begin = || outbox.begin(Trace { correlation_id: "test".to_owned(), traceparent: None });
+
+        // Later than this test lasts: it stays full.
+        full_queues.note("test", true, Instant::now() + Duration::from_hours(1));
+        let mut unit = begin().await.unwrap();
+        unit.enqueue(&Usual {}).await.unwrap();
+        unit.enqueue_all(&[Usual {}, Usual {}]).await.unwrap();
+        unit.enqueue(&Urgent {}).await.unwrap();
+        unit.commit().await.unwrap();
+        assert_eq!(due().await, 3);
+
+        full_queues.note("test", false, Instant::now());
+        let mut unit = begin().await.unwrap();
+        unit.enqueue(&Usual {}).await.unwrap();
+        unit.enqueue_all(&[Usual {}, Usual {}]).await.unwrap();
+        unit.commit().await.unwrap();
+        assert_eq!(due().await, 3);
+    }
+}

@@ -104,7 +104,8 @@ impl From<&DueJob> for WakeupMessage {
 pub struct QueueNotifier {
     redis: RedisConnection,
     keys: RedisKeys,
-    full_queues: Arc<FullQueues>,
+    /// What pushes of new jobs have found.
+    pub(crate) full_queues: Arc<FullQueues>,
 }
 
 impl std::fmt::Debug for QueueNotifier {
@@ -342,6 +343,20 @@ mod tests {
         assert_eq!(queue.push_as(Pusher::Enqueuer, 1, true).await, 1, "an urgent one is pushed");
         assert_eq!(queue.push(FIRST_QUEUED_WAKEUPS).await, half - 1);
         assert_eq!(queue.push_as(Pusher::Enqueuer, 1, true).await, 0, "it is full");
+    }
+
+    #[tokio::test]
+    async fn pushes_of_new_jobs_tell_whether_a_queue_is_full() {
+        let mut queue = Queue::open("pace-full").await;
+        let began = Instant::now();
+        let is_full = |queue: &Queue| queue.notifier.full_queues.contains(QUEUE, began);
+        assert_eq!(queue.push(FIRST_QUEUED_WAKEUPS + 1).await, FIRST_QUEUED_WAKEUPS);
+        assert!(!is_full(&queue), "a relay knows the free capacity by its turn");
+        assert_eq!(queue.push_as(Pusher::Enqueuer, 1, false).await, 0);
+        assert!(is_full(&queue));
+        assert_eq!(queue.fetch(FIRST_QUEUED_WAKEUPS).await, FIRST_QUEUED_WAKEUPS);
+        assert_eq!(queue.push_as(Pusher::Enqueuer, 1, false).await, 1);
+        assert!(!is_full(&queue));
     }
 
     #[tokio::test]
