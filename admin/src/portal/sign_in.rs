@@ -16,16 +16,15 @@ use crate::assets;
 use crate::deps::Deps;
 use crate::http::respond::{page, redirect};
 use crate::http::{Fault, Guest, Incoming, SignedIn, VendorNewcomer, VendorVisit};
+use crate::sign_in::code_proof::{WRONG_CODE, complete_sign_in};
 use crate::sign_in::lockout::Counters;
-use crate::sign_in::own_access::record_of_vendor_user;
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES};
-use crate::sign_in::second_factor::{self, fresh_recovery_codes, fresh_secret, key_uri, qr_path};
-use crate::sign_in::session::{self, expiry, form_token, fresh_token};
+use crate::sign_in::second_factor::{self, fresh_secret};
+use crate::sign_in::session::{self, form_token, fresh_token};
 use crate::sign_in::vendor_session::safe_target;
-use crate::sign_in_pages::{RecoveryCodesPage, Setup};
+use crate::sign_in_pages::{Setup, after_sign_in};
 
 const WRONG_PASSWORD: &str = "Адрес или пароль не подходит.";
-const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
 
 #[derive(Template)]
 #[template(path = "portal_sign_in.html")]
@@ -126,13 +125,7 @@ pub(super) async fn show_code_form(newcomer: VendorNewcomer) -> Result<Response,
 /// The form for the second factor.
 fn code_page(newcomer: &VendorNewcomer, next: &str, error: Option<&'static str>) -> Result<Response, Fault> {
     let VendorNewcomer { deps, user, session, .. } = newcomer;
-    let setup = match (user.totp_confirmed_at, second_factor::open(&deps.keyring, user)?) {
-        (None, Some(secret)) => {
-            let (qr_path, qr_size) = qr_path(&key_uri(&user.email, &secret))?;
-            Some(Setup { secret: secret.expose_secret().to_owned(), qr_path, qr_size })
-        }
-        _ => None,
-    };
+    let setup = Setup::of(&deps.keyring, user)?;
     let form = SecondFactorPage {
         assets: assets::version(),
         csrf: form_token(&deps.keyring, session),
@@ -148,41 +141,17 @@ fn code_page(newcomer: &VendorNewcomer, next: &str, error: Option<&'static str>)
 /// `POST /portal/sign-in/code`: uses up a code and completes the sign-in under a new cookie.
 pub(super) async fn check_code(newcomer: VendorNewcomer) -> Result<Response, Fault> {
     let VendorNewcomer { deps, request, user, session } = &newcomer;
-    let code: String =
-        request.form.raw("code").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
     let next = safe_target(request.form.get("next"));
     let counters = Counters::of_vendor_user(&user.email, &request.address);
     counters.admit(deps).await?;
-    let (token, token_hash) = fresh_token(deps);
-    let fresh_codes = user.totp_confirmed_at.is_none().then(|| fresh_recovery_codes(deps.clock()));
-    let sign_in = || async {
-        let now = deps.clock().now();
-        let mut tx = deps.outbox.pool().begin().await?;
-        let is_right = second_factor::use_any_code(&mut tx, &deps.keyring, user, &code, deps.clock()).await?;
-        if !is_right {
-            return Ok(false);
-        }
-        if let Some(codes) = &fresh_codes {
-            second_factor::confirm(&mut tx, user.id, codes, now).await?;
-        }
-        sessions::step_up(&mut tx, session, &token_hash, expiry(now), now).await?;
-        let action = if fresh_codes.is_some() { "vendor_user.enrol" } else { "vendor_user.sign_in" };
-        record_of_vendor_user(&mut tx, deps, request, user, action).await?;
-        tx.commit().await?;
-        Ok::<_, Fault>(true)
-    };
-    if !repeat_contended(sign_in).await? {
+    let code = request.form.raw("code").unwrap_or_default();
+    let Some(complete) = complete_sign_in(deps, request, user, session, code).await? else {
         tracing::info!(user = %user.id, address = %request.address, "wrong code of a vendor's user");
         return code_page(&newcomer, next, Some(WRONG_CODE));
-    }
+    };
     counters.was_right(deps).await?;
     counters.complete(deps).await?;
-    let mut response = match &fresh_codes {
-        Some(codes) => page(StatusCode::OK, &RecoveryCodesPage { assets: assets::version(), codes, next })?,
-        None => redirect(next),
-    };
-    session::remember::<VendorUserId>(deps, &mut response, &token);
-    Ok(response)
+    after_sign_in::<VendorUserId>(deps, &complete, next)
 }
 
 /// `POST /portal/sign-out`.

@@ -11,7 +11,21 @@ use flysk_store::sign_in::Principal;
 use flysk_store::{Conn, StoreResult};
 use url::Url;
 
+use super::own_access::{record, record_of_vendor_user};
 use crate::deps::Deps;
+use crate::fault::Fault;
+use crate::request::Incoming;
+
+/// Names of the acts of signing in, in the audit log.
+#[derive(Debug)]
+pub(crate) struct AccessActions {
+    /// A complete sign-in.
+    pub(crate) sign_in: &'static str,
+    /// The same, with the first code of a second factor that was being set up.
+    pub(crate) enrol: &'static str,
+    /// The second factor once more.
+    pub(crate) step_up: &'static str,
+}
 
 /// An id of persons who sign in.
 pub(crate) trait SignsIn: Principal {
@@ -24,6 +38,7 @@ pub(crate) trait SignsIn: Principal {
     const TLS_COOKIE: &'static str;
     /// Begin of what CSRF tokens are made of.
     const FORM_SUBJECT: &'static str;
+    const ACTIONS: AccessActions;
 
     /// URL of the application.
     fn url(deps: &Deps) -> &Url;
@@ -43,6 +58,9 @@ pub(crate) trait Person: Send + Sync {
 
     fn id(&self) -> Self::Id;
 
+    /// What the person types to sign in: a login, or an address.
+    fn login(&self) -> &str;
+
     /// Whether the person may sign in.
     fn is_enabled(&self) -> bool;
 
@@ -51,6 +69,15 @@ pub(crate) trait Person: Send + Sync {
 
     /// Whether the second factor is confirmed.
     fn has_second_factor(&self) -> bool;
+
+    /// Inserts a row of the audit log about the person's own access.
+    fn record_access(
+        &self,
+        conn: &mut Conn,
+        deps: &Deps,
+        request: &Incoming,
+        action: &str,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
 impl SignsIn for OperatorId {
@@ -59,6 +86,8 @@ impl SignsIn for OperatorId {
     const COOKIE: &'static str = "flysk_admin";
     const TLS_COOKIE: &'static str = "__Host-flysk_admin";
     const FORM_SUBJECT: &'static str = "admin_form";
+    const ACTIONS: AccessActions =
+        AccessActions { sign_in: "operator.sign_in", enrol: "operator.enrol", step_up: "operator.step_up" };
 
     fn url(deps: &Deps) -> &Url {
         &deps.config.admin.url
@@ -85,6 +114,11 @@ impl SignsIn for VendorUserId {
     const COOKIE: &'static str = "flysk_portal";
     const TLS_COOKIE: &'static str = "__Host-flysk_portal";
     const FORM_SUBJECT: &'static str = "portal_form";
+    const ACTIONS: AccessActions = AccessActions {
+        sign_in: "vendor_user.sign_in",
+        enrol: "vendor_user.enrol",
+        step_up: "vendor_user.step_up",
+    };
 
     fn url(deps: &Deps) -> &Url {
         &deps.config.portal.url
@@ -111,6 +145,10 @@ impl Person for Operator {
         self.id
     }
 
+    fn login(&self) -> &str {
+        &self.login
+    }
+
     fn is_enabled(&self) -> bool {
         self.disabled_at.is_none()
     }
@@ -121,6 +159,16 @@ impl Person for Operator {
 
     fn has_second_factor(&self) -> bool {
         self.totp_confirmed_at.is_some()
+    }
+
+    async fn record_access(
+        &self,
+        conn: &mut Conn,
+        deps: &Deps,
+        request: &Incoming,
+        action: &str,
+    ) -> Result<(), Fault> {
+        record(conn, deps, request, self, action, None).await
     }
 }
 
@@ -131,6 +179,10 @@ impl Person for VendorUser {
         self.id
     }
 
+    fn login(&self) -> &str {
+        &self.email
+    }
+
     fn is_enabled(&self) -> bool {
         self.disabled_at.is_none()
     }
@@ -141,5 +193,15 @@ impl Person for VendorUser {
 
     fn has_second_factor(&self) -> bool {
         self.totp_confirmed_at.is_some()
+    }
+
+    async fn record_access(
+        &self,
+        conn: &mut Conn,
+        deps: &Deps,
+        request: &Incoming,
+        action: &str,
+    ) -> Result<(), Fault> {
+        record_of_vendor_user(conn, deps, request, self, action).await
     }
 }

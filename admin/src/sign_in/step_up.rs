@@ -2,20 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use flysk_domain::admin::{PasskeyPurpose, PasskeyRefusal, is_fresh_proof};
-use flysk_store::admin::sessions::{self, Session};
-use flysk_store::repeat_contended;
+use flysk_store::admin::sessions::Session;
 
+use super::code_proof::{self, WRONG_CODE};
 use super::lockout::Counters;
-use super::own_access::record;
 use super::passkey::Attempt;
-use super::second_factor::use_code;
 use super::session::{self, FoundOperator};
 use crate::deps::Deps;
 use crate::fault::Fault;
 use crate::request::form::{PROOF_FIELD, PROOF_PASSKEY_FIELD};
 use crate::request::{Incoming, Pairs};
-
-const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
 
 /// Proof by which an operator renews the second factor.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +68,7 @@ pub(crate) async fn prove(
     Ok(Ok((session, token)))
 }
 
-/// Uses up a code of the authenticator; `None` if it is wrong.
+/// Renews the session by a code; the time, or `None` if the code is wrong.
 async fn renew_by_code(
     deps: &Deps,
     request: &Incoming,
@@ -80,19 +76,7 @@ async fn renew_by_code(
     code: &str,
     token_hash: &str,
 ) -> Result<Option<DateTime<Utc>>, Fault> {
-    let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
-    let renew = || async {
-        let now = deps.clock().now();
-        let mut tx = deps.outbox.pool().begin().await?;
-        if !use_code(&mut tx, &deps.keyring, operator, &code, deps.clock()).await? {
-            return Ok(None);
-        }
-        sessions::step_up(&mut tx, session, token_hash, session.expires_at, now).await?;
-        record(&mut tx, deps, request, operator, "operator.step_up", None).await?;
-        tx.commit().await?;
-        Ok::<_, Fault>(Some(now))
-    };
-    let renewed = repeat_contended(renew).await?;
+    let renewed = code_proof::renew(deps, request, operator, session, code, token_hash).await?;
     if renewed.is_none() {
         tracing::info!(login = operator.login, address = %request.address, "wrong code of an operator");
     }

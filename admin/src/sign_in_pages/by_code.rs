@@ -1,6 +1,7 @@
 //! Password, code of the second factor, its set-up, signing out.
 
 use askama::Template;
+use flysk_crypto::Keyring;
 use flysk_domain::id::OperatorId;
 use flysk_store::admin::operators::{self, Operator};
 use flysk_store::admin::sessions;
@@ -13,16 +14,17 @@ use crate::assets;
 use crate::deps::Deps;
 use crate::http::respond::{page, redirect};
 use crate::http::{Fault, Guest, Newcomer, Support, Visit};
+use crate::sign_in::code_proof::{CompleteSignIn, WRONG_CODE, complete_sign_in};
 use crate::sign_in::lockout::Counters;
-use crate::sign_in::own_access::record;
+use crate::sign_in::passkey;
 use crate::sign_in::password::{self, MAX_PASSWORD_BYTES};
+use crate::sign_in::person::{Person, SignsIn};
+use crate::sign_in::second_factor::{self, key_uri, qr_path};
 use crate::sign_in::session::{self, form_token, safe_target};
-use crate::sign_in::{passkey, second_factor};
 
 /// Path of the form for the second factor.
 const CODE_PATH: &str = "/sign-in/code";
 const WRONG_PASSWORD: &str = "Логин или пароль не подходит.";
-const WRONG_CODE: &str = "Код не подходит или уже использован. Дождитесь следующего кода.";
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -54,12 +56,24 @@ pub(crate) struct Setup {
     pub(crate) qr_size: usize,
 }
 
+impl Setup {
+    /// That of a person who has not confirmed it yet; `None` if it is confirmed, or there is no secret.
+    pub(crate) fn of(keyring: &Keyring, person: &impl Person) -> Result<Option<Self>, Fault> {
+        if person.has_second_factor() {
+            return Ok(None);
+        }
+        let Some(secret) = second_factor::open(keyring, person)? else { return Ok(None) };
+        let (qr_path, qr_size) = qr_path(&key_uri(person.login(), &secret))?;
+        Ok(Some(Self { secret: secret.expose_secret().to_owned(), qr_path, qr_size }))
+    }
+}
+
 #[derive(Template)]
 #[template(path = "recovery_codes.html")]
-pub(crate) struct RecoveryCodesPage<'a> {
-    pub(crate) assets: &'static str,
-    pub(crate) codes: &'a [String],
-    pub(crate) next: &'a str,
+struct RecoveryCodesPage<'a> {
+    assets: &'static str,
+    codes: &'a [String],
+    next: &'a str,
 }
 
 /// `GET /sign-in`.
@@ -146,14 +160,7 @@ pub(super) async fn code_page(
     error: Option<&'static str>,
 ) -> Result<Response, Fault> {
     let Newcomer { deps, operator, session, .. } = newcomer;
-    let setup = match (operator.totp_confirmed_at, second_factor::open(&deps.keyring, operator)?) {
-        (None, Some(secret)) => {
-            let (qr_path, qr_size) =
-                second_factor::qr_path(&second_factor::key_uri(&operator.login, &secret))?;
-            Some(Setup { secret: secret.expose_secret().to_owned(), qr_path, qr_size })
-        }
-        _ => None,
-    };
+    let setup = Setup::of(&deps.keyring, operator)?;
     let offers_passkey = setup.is_none() && passkey::is_offered(deps, operator.id).await?;
     let form = SecondFactorPage {
         assets: assets::version(),
@@ -171,42 +178,30 @@ pub(super) async fn code_page(
 /// `POST /sign-in/code`: uses up a code and completes the sign-in under a new cookie.
 pub(crate) async fn check_code(newcomer: Newcomer) -> Result<Response, Fault> {
     let Newcomer { deps, request, operator, session } = &newcomer;
-    let code: String =
-        request.form.raw("code").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
     let next = safe_target(request.form.get("next"));
     let counters = Counters::of(&operator.login, &request.address);
     counters.admit(deps).await?;
-    let (token, token_hash) = session::fresh_token(deps);
-    let fresh_codes =
-        operator.totp_confirmed_at.is_none().then(|| second_factor::fresh_recovery_codes(deps.clock()));
-    let sign_in = || async {
-        let now = deps.clock().now();
-        let mut tx = deps.outbox.pool().begin().await?;
-        let is_right =
-            second_factor::use_any_code(&mut tx, &deps.keyring, operator, &code, deps.clock()).await?;
-        if !is_right {
-            return Ok(false);
-        }
-        if let Some(codes) = &fresh_codes {
-            second_factor::confirm(&mut tx, operator.id, codes, now).await?;
-        }
-        sessions::step_up(&mut tx, session, &token_hash, session::expiry(now), now).await?;
-        let action = if fresh_codes.is_some() { "operator.enrol" } else { "operator.sign_in" };
-        record(&mut tx, deps, request, operator, action, None).await?;
-        tx.commit().await?;
-        Ok::<_, Fault>(true)
-    };
-    if !repeat_contended(sign_in).await? {
+    let code = request.form.raw("code").unwrap_or_default();
+    let Some(complete) = complete_sign_in(deps, request, operator, session, code).await? else {
         tracing::info!(login = operator.login, address = %request.address, "wrong code of an operator");
         return code_page(&newcomer, next, Some(WRONG_CODE)).await;
-    }
+    };
     counters.was_right(deps).await?;
     counters.complete(deps).await?;
-    let mut response = match &fresh_codes {
+    after_sign_in::<OperatorId>(deps, &complete, next)
+}
+
+/// The answer to a complete sign-in, with its cookie: the recovery codes of a new second factor, or the way to `next`.
+pub(crate) fn after_sign_in<I: SignsIn>(
+    deps: &Deps,
+    complete: &CompleteSignIn,
+    next: &str,
+) -> Result<Response, Fault> {
+    let mut response = match &complete.recovery_codes {
         Some(codes) => page(StatusCode::OK, &RecoveryCodesPage { assets: assets::version(), codes, next })?,
         None => redirect(next),
     };
-    session::remember::<OperatorId>(deps, &mut response, &token);
+    session::remember::<I>(deps, &mut response, &complete.token);
     Ok(response)
 }
 

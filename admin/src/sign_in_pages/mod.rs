@@ -3,4 +3,4 @@
 pub(crate) mod by_code;
 pub(crate) mod by_passkey;
 
-pub(crate) use by_code::{RecoveryCodesPage, Setup};
+pub(crate) use by_code::{Setup, after_sign_in};
